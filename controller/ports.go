@@ -49,23 +49,6 @@ type Prober interface {
 	Probe(container string) reconcile.Probe
 }
 
-// Accepted is what came of accepting a project.
-type Accepted struct {
-	App        spec.Name `json:"app"`
-	Generation int64     `json:"generation"`
-	Changed    bool      `json:"changed"`
-	Orphaned   bool      `json:"orphaned,omitempty"`
-	Pruned     bool      `json:"pruned,omitempty"`
-}
-
-// State is all that is kept of one app.
-type State struct {
-	Record   reconcile.Record
-	Desired  reconcile.Desired
-	Commands []reconcile.Command
-	Previous *reconcile.Placement
-}
-
 // Store keeps desired states, records, commands, events and history. Every
 // method that writes is one transaction.
 type Store interface {
@@ -73,12 +56,12 @@ type Store interface {
 	// from what was accepted before gets the next generation, at least
 	// atLeast[name]+1 if it is new here; one that p does not name is orphaned, or
 	// pruned if prune is set.
-	Accept(p spec.Project, prune bool, atLeast map[spec.Name]int64, now time.Time) ([]Accepted, error)
+	Accept(p spec.Project, prune bool, atLeast map[spec.Name]int64, now time.Time) ([]reconcile.Accepted, error)
 	// Projects returns the accepted projects.
 	Projects() ([]spec.Project, error)
 	Apps() ([]spec.Name, error)
 	// Load returns the state of one app; ok is false if it is not known.
-	Load(app spec.Name) (state State, ok bool, err error)
+	Load(app spec.Name) (state reconcile.State, ok bool, err error)
 	// Save records a decision: record, events, history, answers to commands.
 	Save(app spec.Name, d reconcile.Decision) error
 	// Command queues c. It returns false if its token was seen before.
