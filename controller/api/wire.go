@@ -20,13 +20,9 @@ type ApplyRequest struct {
 
 // Accepted is what came of one service of an accepted project.
 type Accepted struct {
-	App        spec.Name `json:"app"`
-	Kind       string    `json:"kind"` // app or dependency
-	Generation int64     `json:"generation"`
-	Changed    bool      `json:"changed"` // this request made the generation
-	Orphaned   bool      `json:"orphaned,omitempty"`
-	Pruned     bool      `json:"pruned,omitempty"`
-	Changes    []Change  `json:"changes,omitempty"` // against what was accepted before
+	reconcile.Accepted          // Changed: this request made the generation
+	Kind               string   `json:"kind"`              // app or dependency
+	Changes            []Change `json:"changes,omitempty"` // against what was accepted before
 }
 
 // Change is one difference between two desired states.
