@@ -1,0 +1,150 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"teal/reconcile"
+	"teal/spec"
+)
+
+func (h *handler) apply(r *http.Request, w http.ResponseWriter) (any, error) {
+	var req ApplyRequest
+	if err := decode(r, w, &req); err != nil {
+		return nil, err
+	}
+	if req.Project.Name == "" {
+		return nil, invalid("the project has no name")
+	}
+	if len(req.Project.Services) == 0 {
+		e := invalid(fmt.Sprintf("project %s has no services, so nothing is changed", req.Project.Name))
+		e.Hint = "to remove all of it: teal down " + req.Project.Name
+		return nil, e
+	}
+	return h.ctrl.Apply(r.Context(), req)
+}
+
+func (h *handler) plan(r *http.Request, w http.ResponseWriter) (any, error) {
+	var req PlanRequest
+	if err := decode(r, w, &req); err != nil {
+		return nil, err
+	}
+	return h.ctrl.Plan(r.Context(), req)
+}
+
+func (h *handler) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
+	q := newQuery(r)
+	req := RemoveRequest{Project: r.PathValue("project"), By: q.text("by")}
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	out, err := h.ctrl.Remove(r.Context(), req)
+	return accepted{out}, err
+}
+
+func (h *handler) status(r *http.Request, _ http.ResponseWriter) (any, error) {
+	q := newQuery(r)
+	filter := q.app()
+	q.flag("follow")
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	return h.ctrl.Status(r.Context(), filter)
+}
+
+func (h *handler) command(r *http.Request, w http.ResponseWriter) (any, error) {
+	var req CommandRequest
+	if err := decode(r, w, &req); err != nil {
+		return nil, err
+	}
+	if err := checkCommand(req); err != nil {
+		return nil, err
+	}
+	out, err := h.ctrl.Command(r.Context(), pathApp(r), req)
+	return accepted{out}, err
+}
+
+func checkCommand(req CommandRequest) error {
+	if req.Token == "" || len(req.Token) > MaxToken {
+		return invalid(fmt.Sprintf("a command needs a token of 1 to %d bytes", MaxToken))
+	}
+	switch req.Verb {
+	case reconcile.VerbPromote, reconcile.VerbAbort:
+		if req.Rollout == "" {
+			return invalid(fmt.Sprintf("%s needs the id of the rollout that is meant", req.Verb))
+		}
+		return nil
+	case reconcile.VerbUndo, reconcile.VerbRetry:
+		return nil
+	}
+	return invalid(fmt.Sprintf("%q is not a command: promote, abort, undo or retry", req.Verb))
+}
+
+// answer tells what came of a command, waiting for it as long as is asked.
+func (h *handler) answer(r *http.Request, _ http.ResponseWriter) (any, error) {
+	q := newQuery(r)
+	wait := q.duration("wait")
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	limit := time.NewTimer(min(wait, h.Timeout*9/10))
+	defer limit.Stop()
+	changed := h.ctrl.Subscribe(r.Context())
+	for {
+		out, err := h.ctrl.Answer(r.Context(), r.PathValue("token"))
+		if err != nil || out.State != CommandWaiting || wait == 0 {
+			return out, err
+		}
+		select {
+		case _, open := <-changed:
+			if !open {
+				return out, nil
+			}
+		case <-limit.C:
+			return out, nil
+		}
+	}
+}
+
+func (h *handler) events(r *http.Request, _ http.ResponseWriter) (any, error) {
+	query, err := eventQuery(r)
+	if err != nil {
+		return nil, err
+	}
+	return h.ctrl.Events(r.Context(), query)
+}
+
+func eventQuery(r *http.Request) (EventQuery, error) {
+	q := newQuery(r)
+	out := EventQuery{
+		App:   q.app(),
+		After: q.number64("after"),
+		Limit: q.number("limit", MaxEvents, MaxEvents),
+	}
+	q.flag("follow")
+	return out, q.done()
+}
+
+func (h *handler) history(r *http.Request, _ http.ResponseWriter) (any, error) {
+	q := newQuery(r)
+	limit := q.number("limit", 20, MaxLimit)
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	return h.ctrl.History(r.Context(), pathApp(r), limit)
+}
+
+func (h *handler) version(r *http.Request, _ http.ResponseWriter) (any, error) {
+	return h.ctrl.Version(r.Context())
+}
+
+// healthz says that the controller's process answers; what it looks after is
+// in the status.
+func (h *handler) healthz(*http.Request, http.ResponseWriter) (any, error) {
+	return map[string]bool{"ok": true}, nil
+}
+
+func pathApp(r *http.Request) spec.Name {
+	return spec.Name{Project: r.PathValue("project"), Service: r.PathValue("service")}
+}
