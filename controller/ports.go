@@ -10,10 +10,7 @@ import (
 )
 
 // Seen is what an engine shows of one app.
-type Seen struct {
-	Containers []reconcile.Container // sorted by name; Probe is left empty
-	Test       *reconcile.Container
-}
+type Seen = reconcile.Seen
 
 // Engine is the Docker side: what runs, and effects on it. An error of Observe
 // means the engine did not answer, never "nothing runs".

@@ -15,6 +15,12 @@ type World struct {
 	Dependencies map[string]DependencyState `json:"dependencies,omitempty"`
 }
 
+// Seen is what an engine shows of one app.
+type Seen struct {
+	Containers []Container // sorted by name; Probe is left empty
+	Test       *Container  // the one-shot test, if there is one
+}
+
 // ContainerState is the engine's word for what a container does.
 type ContainerState string
 
