@@ -1,0 +1,5 @@
+// Package format plants faults of form.
+package format
+
+// Mode is written as gofumpt does not.
+const Mode = 0644 // want gofumpt

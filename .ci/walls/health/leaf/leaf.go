@@ -1,0 +1,2 @@
+// Package leaf is imported by the faults.
+package leaf
