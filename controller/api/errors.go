@@ -11,17 +11,18 @@ type Reason string
 
 // Reasons of refusals, with the HTTP status each is sent as.
 const (
-	ReasonInvalid      Reason = "Invalid"        // 400: the request is malformed or the project is not acceptable
-	ReasonUnknownApp   Reason = "UnknownApp"     // 404
-	ReasonUnknownToken Reason = "UnknownCommand" // 404
-	ReasonUnknownPath  Reason = "UnknownPath"    // 404: client and controller differ in version
-	ReasonStale        Reason = "StaleRollout"   // 409: the rollout that was meant is not the present one
-	ReasonNotNow       Reason = "NotApplicable"  // 409: the verb does not apply to how things are
-	ReasonWatched      Reason = "WatchedSource"  // 409: a watched file says what this project is
-	ReasonTooLarge     Reason = "TooLarge"       // 413
-	ReasonUnavailable  Reason = "Unavailable"    // 503: starting, stopping, or the engine is away
-	ReasonTimeout      Reason = "Timeout"        // 504: it took longer than a request may
-	ReasonInternal     Reason = "Internal"       // 500
+	ReasonInvalid        Reason = "Invalid"        // 400: the request is malformed or the project is not acceptable
+	ReasonUnknownApp     Reason = "UnknownApp"     // 404
+	ReasonUnknownRollout Reason = "UnknownRollout" // 404
+	ReasonUnknownToken   Reason = "UnknownCommand" // 404
+	ReasonUnknownPath    Reason = "UnknownPath"    // 404: client and controller differ in version
+	ReasonStale          Reason = "StaleRollout"   // 409: the rollout that was meant is not the present one
+	ReasonNotNow         Reason = "NotApplicable"  // 409: the verb does not apply to how things are
+	ReasonWatched        Reason = "WatchedSource"  // 409: a watched file says what this project is
+	ReasonTooLarge       Reason = "TooLarge"       // 413
+	ReasonUnavailable    Reason = "Unavailable"    // 503: starting, stopping, or the engine is away
+	ReasonTimeout        Reason = "Timeout"        // 504: it took longer than a request may
+	ReasonInternal       Reason = "Internal"       // 500
 )
 
 // Error is a refusal: what was wrong, why, and what to do next. It is the body
@@ -46,7 +47,7 @@ func (e *Error) Status() int {
 	switch e.Reason {
 	case ReasonInvalid:
 		return http.StatusBadRequest
-	case ReasonUnknownApp, ReasonUnknownToken, ReasonUnknownPath:
+	case ReasonUnknownApp, ReasonUnknownRollout, ReasonUnknownToken, ReasonUnknownPath:
 		return http.StatusNotFound
 	case ReasonStale, ReasonNotNow, ReasonWatched:
 		return http.StatusConflict
