@@ -50,3 +50,46 @@ type Decision struct {
 	// Gone: nothing is left of the app; its record is to be deleted.
 	Gone bool
 }
+
+// Next decides what to do for one app. Moves that only change the record are
+// folded into the move that has an effect, so that they are recorded together.
+// It may be called again with what it returned and the same world: a decision
+// is a function of its input.
+func Next(in Input) Decision {
+	t := &turn{in: in, rec: in.Record}
+	t.rec.Name = in.Desired.Service.Name
+	t.d.Taken = map[string]string{}
+	switch {
+	case in.Desired.Pruned:
+		t.fold(t.refuseAll, t.prune)
+	case in.Desired.Service.Rollout == nil:
+		t.fold(t.commands, t.rebuildDependency, t.takeIn, t.recreate)
+	default:
+		t.fold(t.commands, t.askProxy, t.rebuild, t.settleRoute, t.takeIn, t.repairStable, t.blueGreen)
+	}
+	t.d.Record = t.rec
+	return t.d
+}
+
+// blueGreen is the rung of the present phase.
+func (t *turn) blueGreen() move {
+	switch t.rec.Phase {
+	case Idle:
+		return t.idle()
+	case Preparing:
+		return t.preparing()
+	case Starting:
+		return t.starting()
+	case Verifying:
+		return t.verifying()
+	case Staged:
+		return t.staged()
+	case Switching:
+		return t.switching()
+	case Confirming:
+		return t.confirming()
+	case Aborting, Superseding:
+		return t.aborting()
+	}
+	return stop
+}

@@ -6,6 +6,10 @@ import (
 	"teal/spec"
 )
 
+// steadyInterval is the least time between probes of containers that no
+// rollout waits for.
+const steadyInterval = time.Second
+
 // ProbeTarget is one run of one container that health must probe.
 type ProbeTarget struct {
 	Container string    // the engine's id
@@ -13,4 +17,37 @@ type ProbeTarget struct {
 	Address   string    // host:port the proxy would use
 	Health    spec.Health
 	Interval  time.Duration // between probes
+}
+
+// Probes says what must be probed now: every running container of a routed
+// app, at its set interval while a rollout waits for it, else at one second or
+// its interval, whichever is longer.
+func Probes(rec Record, world World) []ProbeTarget {
+	t := &turn{in: Input{World: world}, rec: rec}
+	var out []ProbeTarget
+	for _, p := range []*Placement{rec.Stable, t.standby(), t.candidate()} {
+		for _, c := range t.of(p) {
+			if c.State != Running || p.Health.Kind == "" {
+				continue
+			}
+			interval := p.Health.Interval.D()
+			if !awaited(rec, p) {
+				interval = max(interval, steadyInterval)
+			}
+			out = append(out, ProbeTarget{Container: c.ID, StartedAt: c.StartedAt, Address: c.Address, Health: p.Health, Interval: interval})
+		}
+	}
+	return out
+}
+
+// awaited reports whether a rollout waits for p's probes.
+func awaited(rec Record, p *Placement) bool {
+	switch rec.Phase {
+	case Starting, Verifying, Staged, Switching:
+		return rec.Candidate != nil && p == &rec.Candidate.Placement
+	case Aborting, Superseding:
+		return p == rec.Stable
+	case Idle, Preparing, Confirming:
+	}
+	return false
 }

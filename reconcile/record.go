@@ -103,6 +103,9 @@ type Candidate struct {
 	Switched  time.Time    `json:"switched"` // when the proxy was first seen serving it
 	// Baseline is the colour's traffic count when the bake began.
 	Baseline Count `json:"baseline"`
+	// Restarts are the counts its containers had when they became the
+	// candidate, and again at the switch; only later ones count against it.
+	Restarts map[string]int `json:"restarts,omitempty"`
 	// Verdict is why it is being aborted.
 	Verdict *Failure `json:"verdict,omitempty"`
 	// Evidence was collected before its containers were removed.
@@ -130,10 +133,13 @@ type Standby struct {
 	Until time.Time `json:"until"` // zero: until the next rollout
 }
 
-// Drain is a colour without traffic that finishes its requests before removal.
+// Drain is a revision without traffic that finishes its requests before its
+// containers are removed.
 type Drain struct {
-	Colour spec.Colour `json:"colour,omitempty"`
-	Until  time.Time   `json:"until"`
+	Colour   spec.Colour `json:"colour,omitempty"`
+	Revision string      `json:"revision"`
+	Since    time.Time   `json:"since"` // when it was first seen without traffic and to be removed
+	Until    time.Time   `json:"until"` // at the latest
 }
 
 // Hold keeps a failed revision from being tried again for its generation.

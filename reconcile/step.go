@@ -31,16 +31,20 @@ type Step struct {
 
 	Image  Image           `json:"image,omitzero"`       // resolve, pull
 	Policy spec.PullPolicy `json:"pull_policy,omitzero"` // resolve
-	Ensure *Ensure         `json:"ensure,omitempty"`     // ensure
-	Route  *Route          `json:"route,omitempty"`      // route
-	Test   *TestRun        `json:"test,omitempty"`       // test
+	// Generation is the one the image is resolved for.
+	Generation int64    `json:"generation,omitempty"`
+	Ensure     *Ensure  `json:"ensure,omitempty"` // ensure
+	Route      *Route   `json:"route,omitempty"`  // route
+	Test       *TestRun `json:"test,omitempty"`   // test
 	// Container is the engine's id of the one to stop or remove, Grace how long
 	// it may take to end by itself, Label its name for people.
 	Container string        `json:"container,omitempty"`
 	Label     string        `json:"label,omitempty"`
 	Grace     spec.Duration `json:"grace,omitempty"`
-	// Containers are the engine's ids evidence is collected from.
-	Containers []string `json:"containers,omitempty"`
+	// Containers are the engine's ids evidence is collected from, LastProbes the
+	// words of their last probes by container name.
+	Containers []string          `json:"containers,omitempty"`
+	LastProbes map[string]string `json:"last_probes,omitempty"`
 }
 
 // Ensure describes the replica that must run.
@@ -154,6 +158,7 @@ const (
 	ReasonCrashLoop      Reason = "CrashLoop"
 	ReasonExited         Reason = "Exited"
 	ReasonTestFailed     Reason = "TestFailed"
+	ReasonTestPassed     Reason = "TestPassed"
 	ReasonBakeFailed     Reason = "BakeFailed"
 	ReasonGateTimeout    Reason = "GateTimeout"
 	ReasonAborted        Reason = "Aborted"
@@ -171,6 +176,16 @@ const (
 	ReasonNotReady       Reason = "NotReady"
 	ReasonNothingRuns    Reason = "NothingRuns"
 	ReasonOrphaned       Reason = "Orphaned"
+	ReasonSuperseded     Reason = "Superseded"
+	ReasonRolloutStarted Reason = "RolloutStarted"
+	ReasonVerified       Reason = "Verified"
+	ReasonSwitched       Reason = "Switched"
+	ReasonPromoted       Reason = "Promoted"
+	ReasonRolledBack     Reason = "RolledBack"
+	ReasonWithdrawn      Reason = "Withdrawn"
+	ReasonStandbyEnded   Reason = "StandbyEnded"
+	ReasonRepaired       Reason = "Repaired"
+	ReasonRemoved        Reason = "Removed"
 	ReasonDegraded       Reason = "Degraded"
 )
 

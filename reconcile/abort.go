@@ -1,0 +1,129 @@
+package reconcile
+
+import "fmt"
+
+// aborting takes a rollout back: traffic first, then evidence, then the
+// candidate's own containers. Superseding is the same without verdict and hold.
+func (t *turn) aborting() move {
+	c := t.rec.Candidate
+	if m := t.backToStable(); m != onward {
+		return m
+	}
+	if t.rec.Phase == Aborting && c.Created && c.Evidence == nil {
+		if own := t.of(&c.Placement); len(own) > 0 {
+			return t.do(t.collect(own))
+		}
+	}
+	if x := t.in.World.Test; x != nil {
+		return t.do(t.remove(*x, "its rollout is being taken back"))
+	}
+	own := t.of(&c.Placement)
+	if m := t.removeIdle(own, "rollout "+c.Rollout+" is being taken back"); m != onward {
+		return m
+	}
+	if t.rec.Stable == nil && t.liveOn(c.Colour) && len(own) > 0 {
+		return t.keepFirst()
+	}
+	if len(own) > 0 {
+		return t.wait()
+	}
+	return t.close()
+}
+
+// backToStable gives the traffic back to stable, if the candidate has it. When
+// stable cannot serve within abortLimit, the candidate becomes stable, degraded:
+// an abort must end, or a broken stable would block every fix.
+func (t *turn) backToStable() move {
+	c := t.rec.Candidate
+	if t.rec.Stable == nil {
+		return onward
+	}
+	if m := t.route(t.rec.Stable, nil, "rollout "+c.Rollout+" is being taken back"); m != onward {
+		return m
+	}
+	if !t.liveOn(c.Colour) || c.Colour == t.rec.Stable.Colour {
+		return onward
+	}
+	if t.rec.Deadline.IsZero() {
+		t.rec.Deadline = t.in.Now.Add(abortLimit)
+		return again
+	}
+	if t.due() && len(t.of(&c.Placement)) > 0 {
+		t.adopt()
+		return again
+	}
+	if steps := t.missing(t.rec.Stable, "stable must take the traffic back"); len(steps) > 0 {
+		return t.do(steps...)
+	}
+	return t.wait()
+}
+
+// adopt makes the candidate stable because nothing else can serve, and holds
+// the generation.
+func (t *turn) adopt() {
+	c := t.rec.Candidate
+	t.rec.Degraded = fmt.Sprintf("stable %s could not take the traffic back", t.rec.Stable.Colour)
+	t.warn(ReasonDegraded, "%s; %s stays", t.rec.Degraded, c.Colour)
+	t.finish(Adopted)
+	t.hold(c)
+	t.stabilise(c)
+	t.rec.Candidate = nil
+	t.to(Idle, 0)
+}
+
+// keepFirst ends the taking back of a first rollout that has the traffic: there
+// is nothing to go back to. Superseded, it was verified and is stable; aborted,
+// Idle will find it serving.
+func (t *turn) keepFirst() move {
+	c := t.rec.Candidate
+	if t.rec.Phase == Superseding {
+		t.finish(Succeeded)
+		t.stabilise(c)
+		t.rec.Candidate = nil
+		return t.to(Idle, 0)
+	}
+	return t.close()
+}
+
+// collect is the step that keeps what is left of containers before they go.
+func (t *turn) collect(cs []Container) Step {
+	s := Step{Kind: StepEvidence, LastProbes: map[string]string{}, Why: "before they are removed"}
+	for _, x := range cs {
+		s.Containers = append(s.Containers, x.ID)
+		s.LastProbes[x.Name] = words(x)
+	}
+	if x := t.in.World.Test; x != nil {
+		s.Containers = append(s.Containers, x.ID)
+	}
+	return s
+}
+
+// close ends the taking back. An abort holds the generation it belongs to.
+func (t *turn) close() move {
+	c := t.rec.Candidate
+	switch {
+	case t.rec.Phase == Superseding:
+		t.finish(Superseded)
+	case c.Switched.IsZero():
+		t.finish(Failed)
+	default:
+		t.finish(RolledBack)
+	}
+	if t.rec.Phase == Aborting {
+		t.hold(c)
+		t.warn(ReasonRolledBack, "%s is held: %s", c.Revision.Image.Ref, c.Verdict.Message)
+	}
+	t.rec.Candidate = nil
+	return t.to(Idle, 0)
+}
+
+// hold keeps the candidate's generation from being tried again.
+func (t *turn) hold(c *Candidate) {
+	if c.Generation != t.rec.Generation || c.Verdict == nil {
+		return
+	}
+	t.rec.Hold = &Hold{
+		Generation: c.Generation, Revision: c.Revision.ID, Image: c.Revision.Image.Ref, Rollout: c.Rollout,
+		Reason: c.Verdict.Reason, Message: c.Verdict.Message, Since: t.in.Now, Evidence: c.Evidence,
+	}
+}

@@ -1,0 +1,163 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+
+	"teal/spec"
+)
+
+// askProxy stops the pass while the proxy does not answer: who serves is then
+// not known, and nothing may be removed, created or switched on a guess.
+func (t *turn) askProxy() move {
+	if t.in.World.Served.Known {
+		return onward
+	}
+	return t.wait()
+}
+
+// rebuild adopts what serves when the record knows of no stable revision: the
+// database was deleted, or a first rollout ended without one.
+func (t *turn) rebuild() move {
+	b, ok := t.live()
+	if !ok || t.rec.Stable != nil || t.rec.Phase != Idle {
+		return onward
+	}
+	for _, c := range t.on(b.Colour) {
+		if c.Revision != b.Revision {
+			continue
+		}
+		t.rec.Stable = t.found(c)
+		t.warn(ReasonDegraded, "%s %s was found serving and is taken as stable", c.Colour, short(c.Revision))
+		return again
+	}
+	return onward
+}
+
+// found is the placement of a container of which only the labels are known.
+func (t *turn) found(c Container) *Placement {
+	p := &Placement{
+		Colour: c.Colour, Generation: c.Generation, Rollout: c.Rollout, Since: t.in.Now,
+		Revision: Revision{ID: c.Revision, Image: Image{Ref: c.Image}},
+	}
+	if r := t.in.Desired.Service.Rollout; r != nil {
+		p.Health = r.Health
+	}
+	return p
+}
+
+// settleRoute enforces what the phase wants the proxy to serve, before anything
+// else. Switching, Confirming, Aborting and Superseding do so themselves.
+func (t *turn) settleRoute() move {
+	if t.rec.Stable == nil || t.rec.Phase != Idle && !t.rec.Phase.early() {
+		return onward
+	}
+	var staged *Placement
+	if t.rec.Phase == Staged && t.previewable() {
+		staged = &t.rec.Candidate.Placement
+	}
+	if m := t.route(t.rec.Stable, staged, "stable serves"); m != onward {
+		return m
+	}
+	if t.rec.Phase != Idle {
+		return onward
+	}
+	return t.settleDrift()
+}
+
+// previewable reports whether a staged candidate will stay staged long enough
+// to be looked at.
+func (t *turn) previewable() bool {
+	c := t.rec.Candidate
+	return c.Settings.Test != nil && c.Test == "" || !t.gateOpen()
+}
+
+// settleDrift ends the state in which the proxy serves something that is not
+// stable, while no rollout is under way: unroute what is empty, give stable
+// driftLimit to come back, then follow reality.
+func (t *turn) settleDrift() move {
+	b, ok := t.live()
+	if !ok || t.serves(t.rec.Stable) || b.Colour == t.rec.Stable.Colour && b.Revision == t.rec.Stable.Revision.ID {
+		t.rec.Deadline = noTime
+		return onward
+	}
+	if len(t.on(b.Colour)) == 0 {
+		return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to %s, where nothing is", b.Colour)})
+	}
+	if b.Colour == t.rec.Stable.Colour {
+		return onward // another revision's entry on stable's colour: repaired once stable is ready
+	}
+	if t.rec.Deadline.IsZero() {
+		t.rec.Deadline = t.in.Now.Add(driftLimit)
+		t.warn(ReasonRouteDrift, "the proxy serves %s, stable is %s and cannot serve yet", b.Colour, t.rec.Stable.Colour)
+		return again
+	}
+	if t.due() {
+		return t.followReality(b.Colour)
+	}
+	if steps := t.missing(t.rec.Stable, "stable must be able to serve"); len(steps) > 0 {
+		return t.do(steps...)
+	}
+	return t.wait()
+}
+
+// followReality makes what serves stable, degraded.
+func (t *turn) followReality(c spec.Colour) move {
+	old := t.rec.Stable
+	for _, x := range t.on(c) {
+		t.rec.Stable = t.found(x)
+		if t.rec.Standby != nil && t.rec.Standby.owns(x) {
+			p := t.rec.Standby.Placement
+			t.rec.Stable = &p
+		}
+		break
+	}
+	t.rec.Standby, t.rec.Deadline = nil, noTime
+	t.rec.Degraded = fmt.Sprintf("%s could not serve any more, %s did", old.Colour, c)
+	t.warn(ReasonDegraded, "%s", t.rec.Degraded)
+	return again
+}
+
+// missing are the steps that make p's containers run, those that do already
+// left out.
+func (t *turn) missing(p *Placement, why string) []Step {
+	if p == nil {
+		return nil
+	}
+	own := t.of(p)
+	var steps []Step
+	for n := 1; n <= t.replicas(); n++ {
+		if hasReplica(own, n, t.upOrComing) {
+			continue
+		}
+		if !p.Revision.Known() && !hasReplica(own, n, func(Container) bool { return true }) {
+			continue // known by its labels only: what is gone cannot be made again
+		}
+		steps = append(steps, Step{Kind: StepEnsure, Why: why, Ensure: &Ensure{
+			Colour: p.Colour, Replica: n, Revision: p.Revision, Generation: p.Generation, Rollout: p.Rollout,
+		}})
+	}
+	return steps
+}
+
+// upOrComing reports whether the engine needs no word from us about c.
+func (t *turn) upOrComing(c Container) bool {
+	return c.State == Running || c.State == Restarting || c.State == Removing
+}
+
+// alive reports whether p has containers and none of them is known to be broken.
+func (t *turn) alive(p *Placement) bool {
+	own := filter(t.of(p), func(c Container) bool { return c.Replica <= t.replicas() })
+	return len(own) > 0 && !slices.ContainsFunc(own, func(c Container) bool { return broken(c, p.Health) })
+}
+
+// allReady reports whether all of p's containers pass their probes.
+func (t *turn) allReady(p *Placement) bool {
+	own := t.of(p)
+	for n := 1; n <= t.replicas(); n++ {
+		if !hasReplica(own, n, func(c Container) bool { return ready(c, p.Health, t.in.Now) }) {
+			return false
+		}
+	}
+	return true
+}
