@@ -1,0 +1,145 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// fileMode is the mode of the store: it holds secrets of the apps.
+const fileMode fs.FileMode = 0o600
+
+// ensureFile makes the store if there is none, whole or not at all: a process
+// killed at any point leaves either no store or a complete empty one. An empty
+// file is therefore never ours.
+func ensureFile(path string, log *slog.Logger) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := createFile(path); err != nil {
+			return fmt.Errorf("create: %w", err)
+		}
+		log.Info("store created", "path", path)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("not a regular file: %s", info.Mode().Type())
+	}
+	if info.Mode().Perm() != fileMode {
+		if err := os.Chmod(path, fileMode); err != nil {
+			return err
+		}
+		log.Warn("store was readable by others and was closed to them", "path", path, "mode", info.Mode().Perm().String())
+	}
+	return nil
+}
+
+// createFile builds an empty store beside path and renames it there. The caller
+// holds the lock, so nobody else does the same.
+func createFile(path string) error {
+	fresh := path + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b, err := bolt.Open(fresh, fileMode, boltOptions(time.Second))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(b.Update(layOut), b.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return err
+	}
+	return syncFolder(path)
+}
+
+func boltOptions(timeout time.Duration) *bolt.Options {
+	return &bolt.Options{Timeout: timeout, FreelistType: bolt.FreelistMapType}
+}
+
+// openBolt opens an existing, inspected file. bbolt panics on some damage; the
+// file it had opened, and locked, by then is closed here.
+func openBolt(path string, timeout time.Duration) (*bolt.DB, error) {
+	var (
+		b    *bolt.DB
+		file *os.File
+	)
+	opts := boltOptions(timeout)
+	opts.OpenFile = func(name string, flag int, perm os.FileMode) (*os.File, error) {
+		f, err := os.OpenFile(name, flag&^os.O_CREATE, perm)
+		file = f
+		return f, err
+	}
+	caught, err := attempt(func() (err error) {
+		b, err = bolt.Open(path, fileMode, opts)
+		return err
+	})
+	if caught != nil {
+		return nil, errors.Join(&DamagedError{Path: path, Words: caught.words()}, file.Close())
+	}
+	return b, openError(path, err)
+}
+
+// openError says what an error of bbolt's Open means.
+func openError(path string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, berrors.ErrTimeout):
+		return &LockedError{PID: kernelHolder(path), Path: path}
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return &DamagedError{Path: path, Words: err.Error()}
+	}
+	return fmt.Errorf("open store %s: %w", path, err)
+}
+
+// MoveAside renames the store at path, whatever its condition, so that the next
+// [Open] makes an empty one, and returns the name it is kept under. It refuses
+// with a [LockedError] while any process, this one too, has it open.
+func MoveAside(path string) (kept string, err error) {
+	lock, err := acquire(path, DefaultLockTimeout)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	if _, err := os.Lstat(path); err != nil {
+		return "", fmt.Errorf("move the store aside: %w", err)
+	}
+	kept, err = freeName(path + ".damaged-" + time.Now().UTC().Format("20060102T150405Z"))
+	if err != nil {
+		return "", fmt.Errorf("move %s aside: %w", path, err)
+	}
+	if err := os.Rename(path, kept); err != nil {
+		return "", fmt.Errorf("move %s aside: %w", path, err)
+	}
+	if err := syncFolder(path); err != nil {
+		return kept, fmt.Errorf("move %s aside: %w", path, err)
+	}
+	return kept, nil
+}
+
+// freeName returns name, or name-2, name-3 … if it is taken.
+func freeName(name string) (string, error) {
+	for n := 1; ; n++ {
+		candidate := name
+		if n > 1 {
+			candidate = fmt.Sprintf("%s-%d", name, n)
+		}
+		_, err := os.Lstat(candidate)
+		if errors.Is(err, fs.ErrNotExist) {
+			return candidate, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
