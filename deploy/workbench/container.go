@@ -1,0 +1,147 @@
+package workbench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+
+	"teal/spec"
+)
+
+// StartUp returns how long the engine itself takes to create and start a
+// container of ref that is attached to network, which must exist ("" for the
+// engine's default). The container is removed again.
+func (b *Bench) StartUp(ctx context.Context, ref, on, purpose string) (took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, changeLimit)
+	defer cancel()
+	cfg := &container.Config{Image: ref, Labels: map[string]string{LabelMade: purpose}}
+	began := time.Now()
+	made, err := b.api.ContainerCreate(ctx, cfg, &container.HostConfig{NetworkMode: container.NetworkMode(on)}, nil, nil, "")
+	if err != nil {
+		return 0, fmt.Errorf("create a container of %s: %w", ref, err)
+	}
+	defer func() {
+		err = errors.Join(err, b.api.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+	}()
+	if err := b.api.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		return 0, fmt.Errorf("start a container of %s: %w", ref, err)
+	}
+	return time.Since(began), nil
+}
+
+// Running is one running container of a controller.
+type Running struct {
+	ID, Name, Image string
+	Role            string // value of [spec.LabelRole]
+	PID             int    // of its first process, on the engine's host
+}
+
+// Running lists the running containers of a controller, by name.
+func (b *Bench) Running(ctx context.Context, controller string) ([]Running, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	by := filters.NewArgs(filters.Arg("label", spec.LabelController+"="+controller))
+	list, err := b.api.ContainerList(ctx, container.ListOptions{Filters: by})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	var out []Running
+	for _, c := range list {
+		full, err := b.api.ContainerInspect(ctx, c.ID)
+		if errdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("inspect container %s: %w", c.ID, err)
+		}
+		out = append(out, Running{
+			ID: c.ID, Name: full.Name[1:], Image: full.Config.Image,
+			Role: c.Labels[spec.LabelRole], PID: full.State.Pid,
+		})
+	}
+	slices.SortFunc(out, func(a, b Running) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// Removed counts what [Bench.Remove] removed.
+type Removed struct{ Containers, Networks int }
+
+// Remove removes every container that carries label=value, then every network.
+// A network that somebody else's container is on stays.
+func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error) {
+	var done Removed
+	if label == "" || value == "" {
+		return done, errors.New("remove by label: label and value must be named")
+	}
+	ctx, cancel := context.WithTimeout(ctx, changeLimit)
+	defer cancel()
+	by := filters.NewArgs(filters.Arg("label", label+"="+value))
+	containers, err := b.api.ContainerList(ctx, container.ListOptions{All: true, Filters: by})
+	if err != nil {
+		return done, fmt.Errorf("list containers: %w", err)
+	}
+	for _, c := range containers {
+		if err := b.removeContainer(ctx, c.ID); err != nil {
+			return done, fmt.Errorf("remove container %s: %w", c.ID, err)
+		}
+		done.Containers++
+	}
+	networks, err := b.api.NetworkList(ctx, network.ListOptions{Filters: by})
+	if err != nil {
+		return done, fmt.Errorf("list networks: %w", err)
+	}
+	for _, n := range networks {
+		err := b.api.NetworkRemove(ctx, n.ID)
+		switch {
+		case err == nil:
+			done.Networks++
+		case errdefs.IsNotFound(err), errdefs.IsPermissionDenied(err): // gone, or in use by somebody else
+		default:
+			return done, fmt.Errorf("remove network %s: %w", n.Name, err)
+		}
+	}
+	return done, nil
+}
+
+// removeContainer removes a container and waits until it is gone, whoever
+// removes it.
+func (b *Bench) removeContainer(ctx context.Context, id string) error {
+	err := b.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if err := unlessGone(err); err != nil {
+		return err
+	}
+	return awaitGone(ctx, b.api, id)
+}
+
+func awaitGone(ctx context.Context, api *client.Client, id string) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := api.ContainerInspect(ctx, id)
+		if err != nil {
+			return unlessGone(err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// unlessGone drops errors that say the thing is gone, or going.
+func unlessGone(err error) error {
+	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+		return nil
+	}
+	return err
+}
