@@ -14,9 +14,10 @@ import (
 
 // Options say which files are watched, and how. Files and Load are needed.
 type Options struct {
-	Files []string                     // as the operator named them, the first one's folder is the project's
-	Load  func() (spec.Project, error) // reads and checks them all
-	Prune bool                         // services that are not named any more are to be removed
+	Files []string // as the operator named them, the first one's folder is the project's
+	// Load reads and checks them all. An [spec.Error] tells what was looked for.
+	Load  func(ctx context.Context) (*spec.Project, error)
+	Prune bool // services that are not named any more are to be removed
 	// Logger hears of what makes watching slower than it could be; nil: nobody.
 	Logger *slog.Logger
 
@@ -94,7 +95,7 @@ func (f *File) Run(ctx context.Context, emit func(Update)) error {
 	look := func() time.Time {
 		// Watched before read: a change in between is an event.
 		folders.watch(r.paths())
-		at := r.look(time.Now())
+		at := r.look(ctx, time.Now())
 		f.looked.Store(time.Now().UnixNano())
 		folders.watch(r.paths())
 		return at

@@ -20,16 +20,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // load is a tiny format: one service per line, "env FILE" reads another file,
 // the last line must be "end".
-func load(path string) func() (spec.Project, error) {
-	return func() (spec.Project, error) {
+func load(path string) func(context.Context) (*spec.Project, error) {
+	return func(context.Context) (*spec.Project, error) {
 		b, err := os.ReadFile(path)
 		if err != nil {
-			return spec.Project{}, err
+			return nil, err
 		}
-		p := spec.Project{Name: "p", Source: spec.Source{Files: []string{path}, Inputs: []string{path}}}
+		p := &spec.Project{Name: "p", Source: spec.Source{Files: []string{path}, Inputs: []string{path}}}
 		lines := strings.Fields(string(b))
 		if len(lines) == 0 || lines[0] != "begin" {
-			return spec.Project{}, errors.New("file is not whole")
+			return nil, errors.New("file is not whole")
 		}
 		for _, line := range lines[1:] {
 			image := line
@@ -37,7 +37,7 @@ func load(path string) func() (spec.Project, error) {
 				in = filepath.Join(filepath.Dir(path), in)
 				env, err := os.ReadFile(in)
 				if err != nil {
-					return spec.Project{}, err
+					return nil, err
 				}
 				p.Source.Inputs = append(p.Source.Inputs, in)
 				image = string(env)
@@ -297,12 +297,12 @@ func TestPollingAloneSuffices(t *testing.T) {
 	r := &reader{opts: Options{Files: []string{path}, Load: load(path), Quiet: 1, Poll: time.Second, Patience: time.Second},
 		emit: func(u Update) { got = append(got, u.Project.Services[0].Container.Image) }}
 	now := time.Now()
-	next := r.look(now)
+	next := r.look(t.Context(), now)
 	write(t, path, "begin a=2")
 	if !next.Equal(now.Add(time.Second)) {
 		t.Errorf("looks again after %s, want 1s", next.Sub(now))
 	}
-	r.look(next)
+	r.look(t.Context(), next)
 	if fmt.Sprint(got) != "[1 2]" {
 		t.Errorf("said %v", got)
 	}

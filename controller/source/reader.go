@@ -1,6 +1,8 @@
 package source
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -39,7 +41,7 @@ func (r *reader) paths() []string {
 
 // look compares the files with what was said last, reads them if they differ,
 // and returns when to look again.
-func (r *reader) look(now time.Time) time.Time {
+func (r *reader) look(ctx context.Context, now time.Time) time.Time {
 	content := fingerprints(r.paths())
 	if r.settled != nil && r.failing == "" && maps.Equal(content, r.settled) {
 		r.current = content
@@ -48,10 +50,11 @@ func (r *reader) look(now time.Time) time.Time {
 	if !maps.Equal(content, r.current) {
 		r.current, r.changed = content, now
 	}
-	project, err := r.opts.Load()
-	if err == nil {
-		r.inputs = project.Source.Inputs
+	project, err := r.load(ctx)
+	if ctx.Err() != nil {
+		return now // given up, which says nothing about the files
 	}
+	r.learn(project, err)
 	after := fingerprints(r.paths())
 	if moved(content, after) {
 		r.current, r.changed = after, now
@@ -64,6 +67,28 @@ func (r *reader) look(now time.Time) time.Time {
 	r.current = after
 	r.say(project, err, now)
 	return now.Add(r.opts.Poll)
+}
+
+// load reads the files; with an error the project is empty.
+func (r *reader) load(ctx context.Context) (spec.Project, error) {
+	project, err := r.opts.Load(ctx)
+	if err != nil {
+		return spec.Project{}, err
+	}
+	return *project, nil
+}
+
+// learn notes which files were read, or looked for before reading failed.
+func (r *reader) learn(project spec.Project, err error) {
+	var refused *spec.Error
+	switch {
+	case err == nil:
+		r.inputs = project.Source.Inputs
+	case errors.As(err, &refused):
+		r.inputs = append(slices.Clone(r.inputs), refused.Source.Inputs...)
+		slices.Sort(r.inputs)
+		r.inputs = slices.Compact(r.inputs)
+	}
 }
 
 // say emits what was read, unless it is the problem that was emitted last.

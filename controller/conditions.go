@@ -1,0 +1,75 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"teal/reconcile"
+)
+
+// side is something outside that the controller needs and that may not answer.
+type side string
+
+const (
+	engineSide side = "engine"
+	proxySide  side = "proxy"
+)
+
+// words is what events say of a side.
+var words = map[side]struct {
+	reason      reconcile.Reason
+	lost, found string
+}{
+	engineSide: {reconcile.ReasonEngineUnavailable, "the Docker Engine does not answer", "the Docker Engine answers again"},
+	proxySide:  {reconcile.ReasonProxyUnavailable, "the proxy does not answer", "the proxy answers again"},
+}
+
+// conditions remembers which side answers.
+type conditions struct {
+	mu   sync.Mutex
+	lost map[side]string // and its last words
+}
+
+// set notes whether s answered and reports whether that is news. A first
+// success is none.
+func (c *conditions) set(s side, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, was := c.lost[s]
+	if err == nil {
+		delete(c.lost, s)
+		return was
+	}
+	if c.lost == nil {
+		c.lost = map[side]string{}
+	}
+	c.lost[s] = err.Error()
+	return !was
+}
+
+// of describes one side.
+func (c *conditions) of(s side) reconcile.Condition {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if msg, lost := c.lost[s]; lost {
+		return reconcile.Condition{Reason: words[s].reason, Message: words[s].lost + ": " + msg}
+	}
+	return reconcile.Condition{OK: true, Message: "answers"}
+}
+
+// answered notes whether s answered, with one event when that changes. A
+// question that the controller itself withdrew says nothing about s.
+func (c *Controller) answered(ctx context.Context, s side, err error) {
+	if err != nil && (errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled)) {
+		return
+	}
+	if !c.health.set(s, err) {
+		return
+	}
+	e := reconcile.Event{At: now(), Reason: words[s].reason, Message: words[s].found}
+	if err != nil {
+		e.Warning, e.Message = true, words[s].lost+": "+err.Error()
+	}
+	c.note(e)
+}

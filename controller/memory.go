@@ -1,0 +1,104 @@
+package controller
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"time"
+
+	"teal/reconcile"
+	"teal/spec"
+)
+
+// memory is what the controller knows of apps beyond their records. Losing it
+// costs nothing but a little patience: it holds back-offs, the last world for
+// the status, and how to interrupt a slow effect.
+type memory struct {
+	mu   sync.Mutex
+	apps map[spec.Name]*remembered
+}
+
+type remembered struct {
+	failures  int // of passes, in a row
+	steps     []reconcile.Step
+	repeats   int // passes in a row that decided the very same steps
+	world     reconcile.World
+	seen      time.Time
+	interrupt context.CancelFunc // of an effect that may be given up; nil: none
+}
+
+func (m *memory) with(app spec.Name, f func(*remembered)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.apps == nil {
+		m.apps = map[spec.Name]*remembered{}
+	}
+	r := m.apps[app]
+	if r == nil {
+		r = &remembered{}
+		m.apps[app] = r
+	}
+	f(r)
+}
+
+func (m *memory) forget(app spec.Name) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.apps, app)
+}
+
+// failed counts a failed pass and returns how many there were in a row.
+func (m *memory) failed(app spec.Name) (n int) {
+	m.with(app, func(r *remembered) { r.failures++; n = r.failures })
+	return n
+}
+
+// succeeded ends a run of failures.
+func (m *memory) succeeded(app spec.Name) {
+	m.with(app, func(r *remembered) { r.failures = 0 })
+}
+
+// repeated counts how often the same steps were decided in a row.
+func (m *memory) repeated(app spec.Name, steps []reconcile.Step) (n int) {
+	m.with(app, func(r *remembered) {
+		if len(steps) > 0 && reflect.DeepEqual(r.steps, steps) {
+			r.repeats++
+		} else {
+			r.repeats = 0
+		}
+		r.steps, n = steps, r.repeats
+	})
+	return n
+}
+
+// saw keeps the last world for the status.
+func (m *memory) saw(app spec.Name, w reconcile.World, at time.Time) {
+	m.with(app, func(r *remembered) { r.world, r.seen = w, at })
+}
+
+// last returns the last world seen of app; ok is false if there is none.
+func (m *memory) last(app spec.Name) (w reconcile.World, ok bool) {
+	m.with(app, func(r *remembered) { w, ok = r.world, !r.seen.IsZero() })
+	return w, ok
+}
+
+// interruptible returns a context for effects that a newer wish may cut short.
+func (m *memory) interruptible(ctx context.Context, app spec.Name) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	m.with(app, func(r *remembered) { r.interrupt = cancel })
+	return ctx, func() {
+		m.with(app, func(r *remembered) { r.interrupt = nil })
+		cancel()
+	}
+}
+
+// interrupt cuts short what may be: an operator or a newer wish has spoken.
+func (m *memory) interrupt(apps ...spec.Name) {
+	for _, app := range apps {
+		m.with(app, func(r *remembered) {
+			if r.interrupt != nil {
+				r.interrupt()
+			}
+		})
+	}
+}
