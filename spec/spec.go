@@ -64,7 +64,9 @@ type Service struct {
 	Replicas   int          `json:"replicas"`
 	DependsOn  []Dependency `json:"depends_on,omitempty"`
 	PullPolicy PullPolicy   `json:"pull_policy"`
-	Rollout    *Rollout     `json:"rollout,omitempty"`
+	// Job: another service awaits its successful end, so it is up when it is done.
+	Job     bool     `json:"job,omitempty"`
+	Rollout *Rollout `json:"rollout,omitempty"`
 }
 
 // PullPolicy says when a registry is asked for an image.

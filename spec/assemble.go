@@ -1,0 +1,121 @@
+package spec
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// assemble turns merged Compose data into a project and checks it. whole is
+// false if merging broke off: then only x-teal blocks are looked at, to report
+// as much as there is to report.
+func (l *load) assemble(m model, whole bool) *Project {
+	active := l.active(m)
+	rollouts := map[string]*Rollout{}
+	for _, name := range m.services() {
+		service := mapping(mapping(m.data["services"])[name])
+		if raw, ok := service["x-teal"]; ok && active(name) {
+			report := func(f finding) { l.reportAt(m.places, f) }
+			v := value{path{"services", name, "x-teal"}, raw, report}
+			rollouts[name] = xteal(v, exposedPorts(service["expose"]), checkedByCompose(service["healthcheck"]))
+		}
+	}
+	if !whole {
+		return nil
+	}
+	// Short forms are long by now, and show keys that were hidden in them.
+	honoured.check(m.data, nil, func(f finding) { l.reportAt(m.places, f) })
+	composed, ok := l.typed(m)
+	if !ok {
+		return nil
+	}
+	p := &Project{Name: l.name}
+	for _, name := range sortedKeys(composed.Services) {
+		c := converter{load: l, project: composed, places: m.places, name: name, at: path{"services", name}}
+		p.Services = append(p.Services, c.service(composed.Services[name], rollouts[name]))
+	}
+	markJobs(p.Services, composed)
+	l.reportAt(m.places, check(*p, l.opts.Policy)...)
+	return p
+}
+
+// typed lets the Compose library read m into its types.
+func (l *load) typed(m model) (composed *types.Project, ok bool) {
+	details := types.ConfigDetails{WorkingDir: l.opts.Policy.Dir, Environment: types.Mapping(l.env)}
+	opts := loader.ToOptions(&details, []func(*loader.Options){loader.WithProfiles(l.profiles())})
+	opts.SkipConsistencyCheck = true // it stops at the first problem: see check
+	opts.SkipResolveEnvironment = true
+	opts.SkipResolveLabels = true
+	opts.SetProjectName(l.name, true)
+	ok = l.compose(m.places, func() (err error) {
+		m.data["name"] = l.name
+		if m.data, err = loader.Normalize(m.data, types.Mapping(l.env)); err != nil {
+			return err
+		}
+		composed, err = loader.ModelToProject(m.data, opts, details)
+		return err
+	})
+	return composed, ok
+}
+
+// markJobs finds the dependencies that others wait for to complete. One that
+// does not say how it restarts must not.
+func markJobs(services []Service, composed *types.Project) {
+	awaited := map[string]bool{}
+	for _, s := range services {
+		for _, d := range s.DependsOn {
+			awaited[d.Service] = awaited[d.Service] || d.Condition == Completed
+		}
+	}
+	for i := range services {
+		s := &services[i]
+		if !awaited[s.Name.Service] || s.Rollout != nil {
+			continue
+		}
+		s.Job = true
+		if composed.Services[s.Name.Service].Restart == "" {
+			s.Container.Restart = restartNever
+		}
+	}
+}
+
+// exposedPorts reads expose: single TCP ports only.
+func exposedPorts(raw any) []int {
+	items, _ := raw.([]any)
+	seen := map[int]bool{}
+	for _, item := range items {
+		var s string
+		switch item := item.(type) {
+		case string:
+			s = strings.TrimSuffix(item, "/tcp")
+		case int:
+			s = strconv.Itoa(item)
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return nil // a range, UDP: it does not name exactly one
+		}
+		seen[n] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// checkedByCompose reports whether a service's healthcheck makes the engine
+// check it.
+func checkedByCompose(raw any) bool {
+	h, ok := raw.(map[string]any)
+	if !ok || h["disable"] == true {
+		return false
+	}
+	switch t := h["test"].(type) {
+	case string:
+		return t != "" && t != "NONE"
+	case []any:
+		return len(t) > 0 && t[0] != "NONE"
+	}
+	return false
+}

@@ -1,0 +1,171 @@
+package spec
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/transform"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/compose-spec/compose-go/v2/validation"
+)
+
+// scope is what relative paths and variables mean in a group of files that are
+// merged: those of the project, or those of one include.
+type scope struct {
+	dir     string // absolute
+	env     variables
+	parents []string // files that include this group
+}
+
+// readFiles merges files. ok is false if the result cannot be used further; the
+// reasons are reported.
+func (l *load) readFiles(ctx context.Context, files []string, sc scope) (m model, ok bool) {
+	m = model{data: map[string]any{}, places: index{}}
+	ok = true
+	for _, file := range files {
+		if ctx.Err() != nil {
+			return m, false
+		}
+		docs, read := l.parseFile(file)
+		ok = ok && read
+		for _, d := range docs {
+			ok = l.addDocument(ctx, &m, d, file, sc) && ok
+		}
+	}
+	if !ok {
+		return m, false
+	}
+	return m, l.finish(&m, sc)
+}
+
+func (l *load) parseFile(file string) ([]document, bool) {
+	content, err := l.files.read(file)
+	if err != nil {
+		l.report(finding{where: position{file: l.files.show(file)}, message: l.refusal(file, err)})
+		return nil, false
+	}
+	docs, findings := parse(l.files.show(file), content)
+	l.report(findings...)
+	return docs, len(findings) == 0
+}
+
+// addDocument merges one document over m: its includes below it, its extends
+// filled in.
+func (l *load) addDocument(ctx context.Context, m *model, d document, file string, sc scope) bool {
+	l.prepare(d.data, d.places, sc.env, nil)
+	ok := l.include(ctx, &d, file, sc)
+	e := extension{load: l, env: sc.env, places: d.places}
+	ok = e.all(ctx, mapping(d.data["services"]), base{file: file, dir: sc.dir, resets: d.resets}) && ok
+	return ok && l.mergeDocument(m, d)
+}
+
+// prepare fills in variables and takes out the keys that are not honoured. name
+// is the service that data is about, or empty.
+func (l *load) prepare(data map[string]any, places index, env variables, at path) {
+	report := func(f finding) { l.reportAt(places, f) }
+	r := honoured
+	if len(at) == 2 {
+		r = honouredService
+	}
+	env.fill(data, at, l.casts, report)
+	r.check(data, at, report)
+	if len(at) == 2 {
+		checkTexts(data, at, report)
+		return
+	}
+	for name, service := range mapping(data["services"]) {
+		checkTexts(mapping(service), path{"services", name}, report)
+	}
+	for k := range data {
+		if k == "x-teal" {
+			report(finding{at: path{k}, message: "x-teal belongs into a service"})
+		}
+	}
+}
+
+// checkTexts refuses what Compose's own parsers of short forms drop silently or
+// look up in the environment.
+func checkTexts(service map[string]any, at path, report func(finding)) {
+	for k := range service {
+		if meansTeal(k) {
+			report(finding{at: at.with(k), message: "unknown key", hint: `did you mean "x-teal"?`})
+		}
+	}
+	volumes, _ := service["volumes"].([]any)
+	for i, v := range volumes {
+		text, _ := v.(string)
+		if strings.HasPrefix(text, "~") {
+			report(finding{at: at.with("volumes").item(i), message: "~ is not known here", hint: "write the whole path"})
+		}
+		parts := strings.Split(text, ":")
+		if len(parts) < 3 {
+			continue
+		}
+		for _, o := range strings.Split(parts[len(parts)-1], ",") {
+			// Those of binds are seen in the long form.
+			if !slices.Contains([]string{"ro", "rw", "nocopy", "z", "Z", "private", "rprivate", "shared", "rshared", "slave", "rslave"}, o) {
+				report(finding{at: at.with("volumes").item(i), message: "unknown option " + quote(o), hint: "allowed: ro, rw, nocopy"})
+			}
+		}
+	}
+}
+
+// finish does what Compose does once a group of files is merged: defaults,
+// checks across keys, absolute paths.
+func (l *load) finish(m *model, sc scope) bool {
+	return l.compose(m.places, func() (err error) {
+		if m.data, err = transform.SetDefaultValues(m.data); err != nil {
+			return err
+		}
+		if err := validation.Validate(m.data); err != nil {
+			return err
+		}
+		l.absolute(m.data, m.places, sc.dir)
+		loader.ResolveEnvironment(m.data, types.Mapping(sc.env))
+		return nil
+	})
+}
+
+// absolute makes the paths of a canonical model absolute.
+func (l *load) absolute(data map[string]any, places index, dir string) {
+	for name, s := range mapping(data["services"]) {
+		service := mapping(s)
+		for _, list := range []struct{ key, field string }{{"env_file", "path"}, {"volumes", "source"}} {
+			items, _ := service[list.key].([]any)
+			for i, item := range items {
+				entry := mapping(item)
+				if list.key == "volumes" && entry["type"] != types.VolumeTypeBind {
+					continue
+				}
+				at := path{"services", name, list.key}.item(i)
+				entry[list.field] = l.absolutePath(entry[list.field], dir, func(f finding) { l.reportAt(places, f) }, at)
+			}
+		}
+	}
+	for _, v := range mapping(data["volumes"]) {
+		opts := mapping(mapping(v)["driver_opts"])
+		if device, ok := opts["device"].(string); ok && strings.Contains(text(opts["o"]), "bind") && !filepath.IsAbs(device) {
+			opts["device"] = filepath.Join(dir, device)
+		}
+	}
+}
+
+func (l *load) absolutePath(value any, dir string, report func(finding), at path) any {
+	p, ok := value.(string)
+	switch {
+	case !ok || p == "" || filepath.IsAbs(p):
+		return value
+	case strings.HasPrefix(p, "~"):
+		report(finding{at: at, message: "~ is not known here", hint: "write the whole path"})
+		return value
+	}
+	return filepath.Join(dir, p)
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}

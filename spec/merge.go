@@ -1,0 +1,131 @@
+package spec
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/override"
+	"github.com/compose-spec/compose-go/v2/transform"
+)
+
+// model is Compose data, merged from one or more documents.
+type model struct {
+	data   map[string]any
+	places index
+}
+
+// mergeDocument puts over, a document whose includes and extends are resolved,
+// on top of m, and brings the result into Compose's long forms.
+func (l *load) mergeDocument(m *model, over document) bool {
+	for _, p := range over.resets {
+		remove(m.data, p)
+	}
+	for name, service := range mapping(over.data["services"]) {
+		replaceLists(mapping(mapping(m.data["services"])[name]), mapping(service))
+	}
+	m.places.override(over.places)
+	var merged map[string]any
+	ok := l.compose(m.places, func() (err error) {
+		merged, err = override.Merge(m.data, over.data)
+		return err
+	})
+	if !ok {
+		return false
+	}
+	m.data = merged
+	return l.canonical(m)
+}
+
+// canonical validates m against Compose's schema and expands its short forms.
+func (l *load) canonical(m *model) bool {
+	if !l.compose(m.places, func() (err error) {
+		m.data, err = override.EnforceUnicity(m.data)
+		return err
+	}) {
+		return false
+	}
+	if problems := validateSchema(m.data); len(problems) > 0 {
+		l.reportAt(m.places, problems...)
+		return false
+	}
+	delete(m.data, "version")
+	return l.compose(m.places, func() (err error) {
+		if m.data, err = transform.Canonical(m.data, false); err != nil {
+			return err
+		}
+		// Long forms can reveal repetitions: a range of ports and one of them.
+		m.data, err = override.EnforceUnicity(loader.OmitEmpty(m.data))
+		return err
+	})
+}
+
+// compose runs a step of the Compose library; what it says, or that it
+// panicked on input it did not expect, becomes a problem of the file.
+func (l *load) compose(places index, step func() error) bool {
+	err := guarded(step)
+	if err != nil {
+		at := pathIn(err.Error(), places)
+		l.report(finding{at: at, where: places.find(at), message: err.Error()})
+	}
+	return err == nil
+}
+
+func guarded(step func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("a value has a form that Compose does not know (%v)", v)
+		}
+	}()
+	return step()
+}
+
+// remove deletes what p addresses.
+func remove(data map[string]any, p path) {
+	for i, k := range p {
+		if i == len(p)-1 {
+			delete(data, k)
+			return
+		}
+		data = mapping(data[k])
+	}
+}
+
+// replaceLists keeps the lists of x-teal whole: Compose appends lists when it
+// merges, which makes nonsense of a command.
+func replaceLists(base, over map[string]any) {
+	b, o := mapping(base["x-teal"]), mapping(over["x-teal"])
+	for _, p := range [][2]string{{"test", "command"}, {"health", "status"}} {
+		if _, ok := mapping(o[p[0]])[p[1]]; ok {
+			delete(mapping(b[p[0]]), p[1])
+		}
+	}
+}
+
+// mapping returns v as a mapping; nil, which reads as empty, if it is none.
+func mapping(v any) map[string]any {
+	m, _ := v.(map[string]any)
+	return m
+}
+
+// clone copies plain values deeply.
+func clone(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = clone(e)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = clone(e)
+		}
+		return out
+	}
+	return v
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
