@@ -123,16 +123,23 @@ func TestDamageAnywhere(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	found := 0
 	for n := range pages {
-		for kind, damage := range map[string]func(page []byte){
-			"zeroed":  func(page []byte) { clear(page) },
-			"garbage": func(page []byte) { fill(random, page) },
-			"header":  func(page []byte) { fill(random, page[8:16]) },
-			"element": func(page []byte) { fill(random, page[16:48]) },
-			"swapped": func(page []byte) { copy(page, sound[((n+1)%pages)*4096:][:4096]) },
-			"tail":    func(page []byte) { fill(random, page[2048:]) },
-		} {
+		for _, kind := range []string{"zeroed", "garbage", "header", "element", "swapped", "tail"} {
 			raw := bytes.Clone(sound)
-			damage(raw[n*4096 : (n+1)*4096])
+			page := raw[n*4096 : (n+1)*4096]
+			switch kind {
+			case "zeroed":
+				clear(page)
+			case "garbage":
+				fill(random, page)
+			case "header":
+				fill(random, page[8:16])
+			case "element":
+				fill(random, page[16:48])
+			case "swapped":
+				copy(page, sound[((n+1)%pages)*4096:][:4096])
+			case "tail":
+				fill(random, page[2048:])
+			}
 			overwrite(t, path, raw)
 			got, err := contents(t, path)
 			var damaged *DamagedError

@@ -98,23 +98,25 @@ func (d *DB) Load(app spec.Name) (state reconcile.State, ok bool, err error) {
 }
 
 // previous returns the newest revision in history that became stable, is not
-// what stable is now, and can be made again; nil if there is none.
+// what stable is now, and can be made again; nil if there is none. Only the
+// rollout it finds is read: those that failed are many, and long with evidence.
 func previous(tx *bolt.Tx, key []byte, stable *reconcile.Placement) (*reconcile.Placement, error) {
-	b := tx.Bucket(bucketHistory).Bucket(key)
+	b := tx.Bucket(bucketStables).Bucket(key)
 	if b == nil {
 		return nil, nil
 	}
 	c := b.Cursor()
 	for k, v := c.Last(); k != nil; k, v = c.Prev() {
-		var r reconcile.Rollout
-		if err := decode(k, v, &r); err != nil {
+		var id string
+		if err := decode(k, v, &id); err != nil {
 			return nil, err
 		}
-		if r.Result != reconcile.Succeeded && r.Result != reconcile.Adopted {
+		if stable != nil && id == stable.Revision.ID {
 			continue
 		}
-		if !r.Revision.Known() || stable != nil && r.Revision.ID == stable.Revision.ID {
-			continue
+		var r reconcile.Rollout
+		if _, err := get(tx.Bucket(bucketHistory).Bucket(key), k, &r); err != nil {
+			return nil, err
 		}
 		return &reconcile.Placement{
 			Colour: r.Colour, Revision: r.Revision, Health: r.Health,

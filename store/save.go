@@ -138,17 +138,33 @@ func appendHistory(tx *bolt.Tx, key []byte, rollouts []reconcile.Rollout) error 
 	if len(rollouts) == 0 {
 		return nil
 	}
-	b, err := tx.Bucket(bucketHistory).CreateBucketIfNotExists(key)
+	history, err := tx.Bucket(bucketHistory).CreateBucketIfNotExists(key)
+	if err != nil {
+		return err
+	}
+	stables, err := tx.Bucket(bucketStables).CreateBucketIfNotExists(key)
 	if err != nil {
 		return err
 	}
 	for _, r := range rollouts {
 		r.Evidence = bounded(r.Evidence)
-		if _, err := push(b, r); err != nil {
+		n, err := push(history, r)
+		if err != nil {
+			return err
+		}
+		if !wayBack(r) {
+			continue
+		}
+		if err := put(stables, number(n), r.Revision.ID); err != nil {
 			return err
 		}
 	}
-	return trim(b, maxHistory, nil)
+	return trim(history, maxHistory, func(k, _ []byte) error { return stables.Delete(k) })
+}
+
+// wayBack reports whether r's revision became stable and can be made again.
+func wayBack(r reconcile.Rollout) bool {
+	return (r.Result == reconcile.Succeeded || r.Result == reconcile.Adopted) && r.Revision.Known()
 }
 
 // bounded returns e with at most the last maxLogLines lines per container, each

@@ -26,13 +26,14 @@ var (
 	bucketAnswered    = []byte("answered")    // app → bucket: number → token
 	bucketEvents      = []byte("events")      // number → reconcile.Event
 	bucketHistory     = []byte("history")     // app → bucket: number → reconcile.Rollout
+	bucketStables     = []byte("stables")     // app → bucket: number in history → id of a revision that became stable
 
 	keySchema = []byte("schema")
 )
 
 var allBuckets = [][]byte{
 	bucketMeta, bucketProjects, bucketDesired, bucketRecords, bucketGenerations,
-	bucketCommands, bucketTokens, bucketAnswered, bucketEvents, bucketHistory,
+	bucketCommands, bucketTokens, bucketAnswered, bucketEvents, bucketHistory, bucketStables,
 }
 
 // schema is the store's own record.
