@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"fmt"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -16,9 +15,6 @@ var (
 	engineName    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 	alias         = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?$`)
 )
-
-// hostNetworks are networks of the engine that are not a project's own.
-var hostNetworks = []string{"host", "none", "bridge"}
 
 func (c *checker) container(at path, s Service) {
 	k := s.Container
@@ -57,13 +53,13 @@ func (c *checker) labels(at path, labels map[string]string) {
 // isolation checks what would let a container out.
 func (c *checker) isolation(at path, k Container) {
 	for _, name := range k.CapAdd {
-		if !c.policy.capabilityAllowed(name) {
-			c.refuse(at.with("cap_add"), "the policy does not allow the capability "+name, "")
+		if err := c.policy.CheckCapability(name); err != nil {
+			c.refuse(at.with("cap_add"), err.Error(), "")
 		}
 	}
 	for _, o := range k.SecurityOpt {
-		if !c.policy.securityOptAllowed(o) {
-			c.refuse(at.with("security_opt"), "the policy does not allow "+quote(o), "allowed without it: no-new-privileges")
+		if err := c.policy.CheckSecurityOpt(o); err != nil {
+			c.refuse(at.with("security_opt"), err.Error(), "")
 		}
 	}
 	for i, u := range k.Ulimits {
@@ -117,35 +113,10 @@ func (c *checker) volume(at path, m Mount) {
 	}
 	v := *m.Volume
 	c.labels(at, v.Labels)
-	if !c.policy.driverAllowed(v.Driver, "local") {
-		c.refuse(at, "the policy does not allow the volume driver "+quote(v.Driver), "allowed without it: local")
+	if err := c.policy.CheckVolume(v); err != nil {
+		c.refuse(at, err.Error(), "")
 	}
 	c.must(!v.External || v.Driver == "" && len(v.DriverOpts) == 0, at, "an external volume has no driver of its own")
-	if v.Driver == "" || v.Driver == "local" {
-		c.localVolume(at, v.DriverOpts)
-	}
-}
-
-// localVolume: the options of the local driver are those of mount(8), which can
-// name anything of the host.
-func (c *checker) localVolume(at path, opts map[string]string) {
-	if len(opts) == 0 {
-		return
-	}
-	switch kind := opts["type"]; kind {
-	case "tmpfs", "nfs", "nfs4", "cifs":
-		return
-	case "", "none":
-		bind := slices.ContainsFunc(strings.Split(opts["o"], ","), func(o string) bool { return o == "bind" || o == "rbind" })
-		if !bind {
-			break
-		}
-		if err := c.policy.CheckBind(opts["device"]); err != nil {
-			c.refuse(at, err.Error(), "")
-		}
-		return
-	}
-	c.refuse(at, fmt.Sprintf("the policy does not allow a local volume of type %q", opts["type"]), "allowed: tmpfs, nfs, cifs, and none with o: bind")
 }
 
 func (c *checker) networks(service path, networks []Network) {
@@ -153,10 +124,8 @@ func (c *checker) networks(service path, networks []Network) {
 	for i, n := range networks {
 		c.must(engineName.MatchString(n.Name), at, "%q is not a name of a network", n.Name)
 		c.must(i == 0 || networks[i-1].Name < n.Name, at, "networks are not sorted, or one is there twice")
-		if slices.Contains(hostNetworks, n.Name) || n.Driver == "host" || n.Driver == "none" {
-			c.refuse(at, "the engine's own networks (host, none, bridge) are not for projects: "+n.Name, "declare a network of the project")
-		} else if !c.policy.driverAllowed(n.Driver, "bridge") {
-			c.refuse(at, "the policy does not allow the network driver "+quote(n.Driver), "allowed without it: bridge")
+		if err := c.policy.CheckNetwork(n); err != nil {
+			c.refuse(at, err.Error(), "")
 		}
 		c.labels(at, n.Labels)
 		for _, a := range n.Aliases {

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/distribution/reference"
@@ -177,7 +176,7 @@ func normalImage(image string, refuse func(message, hint string)) string {
 func capabilities(names []string) []string {
 	var out []string
 	for _, n := range names {
-		out = append(out, strings.TrimPrefix(strings.ToUpper(n), "CAP_"))
+		out = append(out, bareCapability(n))
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

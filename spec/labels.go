@@ -89,8 +89,8 @@ func ParseLabels(labels map[string]string) (Facts, error) {
 			continue
 		}
 		v, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || v < 1 || v > n.high || number(v) != text {
-			return Facts{}, fmt.Errorf("label %s: %q is not a number from 1 to %d", n.label, text, n.high)
+		if err != nil || v < 0 || v > n.high || strconv.FormatInt(v, 10) != text {
+			return Facts{}, fmt.Errorf("label %s: %q is not a number up to %d", n.label, text, n.high)
 		}
 		n.to(v)
 	}
@@ -116,9 +116,6 @@ func (f Facts) check() error {
 	}
 	if raw, err := hex.DecodeString(f.Revision); err != nil || len(raw) != 32 {
 		return fmt.Errorf("label %s: %q is not a revision", LabelRevision, f.Revision)
-	}
-	if f.Generation == 0 {
-		return fmt.Errorf("label %s is missing", LabelGeneration)
 	}
 	if (f.Role == RoleReplica) != (f.Replica > 0) {
 		return fmt.Errorf("label %s: a replica has a number, and only a replica", LabelReplica)

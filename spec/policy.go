@@ -2,8 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -45,91 +43,45 @@ var harmless = []string{
 	"SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT", "IPC_LOCK", "SYS_NICE",
 }
 
-// engineSockets are the sockets whose owner owns the host.
-var engineSockets = []string{
-	"/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock",
-	"/var/run/containerd/containerd.sock", "/run/podman/podman.sock", "/var/run/podman/podman.sock",
-}
-
-// CheckBind reports why source, an absolute host path, may not be bind-mounted;
-// nil: it may. It follows links as they are now: whoever mounts it checks again.
-func (p Policy) CheckBind(source string) error {
-	if !filepath.IsAbs(source) {
-		return fmt.Errorf("%q is not an absolute path", source)
+// CheckCapability reports why cap_add may not name a capability, which may be
+// written with or without CAP_; nil: it may.
+func (p Policy) CheckCapability(name string) error {
+	name = bareCapability(name)
+	if slices.Contains(harmless, name) || slices.ContainsFunc(p.AllowCapabilities, func(a string) bool { return bareCapability(a) == name }) {
+		return nil
 	}
-	source = filepath.Clean(source)
-	real, err := resolved(source)
-	if err != nil {
-		return fmt.Errorf("follow links of %s: %w", source, err)
-	}
-	for _, s := range []string{source, real} {
-		if !p.AllowEngineSocket && holdsSocket(s) {
-			return fmt.Errorf("%s contains an engine's socket, which is the whole host; the policy does not allow that", source)
-		}
-		if !p.bindAllowed(s) {
-			return fmt.Errorf("%s lies outside the project's folder, and the policy does not allow it", source)
-		}
-	}
-	return nil
+	return fmt.Errorf("the policy does not allow the capability %s", name)
 }
 
-func (p Policy) bindAllowed(source string) bool {
-	for _, dir := range append([]string{p.Dir}, p.AllowBinds...) {
-		if dir == "" {
-			continue
-		}
-		if _, ok := below(dir, source); ok {
-			return true
-		}
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			if _, ok := below(real, source); ok {
-				return true
-			}
-		}
-	}
-	return false
-}
+func bareCapability(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
 
-func holdsSocket(source string) bool {
-	return slices.ContainsFunc(engineSockets, func(s string) bool {
-		_, ok := below(source, s)
-		return ok
-	}) || strings.HasSuffix(source, "/docker.sock")
-}
-
-// resolved follows the links of the part of path that exists.
-func resolved(path string) (string, error) {
-	for rest := ""; ; {
-		real, err := filepath.EvalSymlinks(path)
-		if err == nil {
-			return filepath.Join(real, rest), nil
-		}
-		if !os.IsNotExist(err) || path == "/" {
-			return "", err
-		}
-		if _, lerr := os.Lstat(path); lerr == nil {
-			return "", err // a link to nowhere: where it will lead is not known
-		}
-		rest = filepath.Join(filepath.Base(path), rest)
-		path = filepath.Dir(path)
-	}
-}
-
-func (p Policy) capabilityAllowed(name string) bool {
-	name = strings.TrimPrefix(strings.ToUpper(name), "CAP_")
-	return slices.Contains(harmless, name) || slices.ContainsFunc(p.AllowCapabilities, func(a string) bool {
-		return strings.TrimPrefix(strings.ToUpper(a), "CAP_") == name
-	})
-}
-
-func (p Policy) securityOptAllowed(opt string) bool {
+// CheckSecurityOpt reports why security_opt may not hold opt; nil: it may.
+func (p Policy) CheckSecurityOpt(opt string) error {
 	switch opt {
 	case "no-new-privileges", "no-new-privileges:true", "no-new-privileges=true":
-		return true
+		return nil
 	}
-	return slices.Contains(p.AllowSecurityOpts, opt)
+	if slices.Contains(p.AllowSecurityOpts, opt) {
+		return nil
+	}
+	return fmt.Errorf("the policy does not allow %q; it always allows no-new-privileges", opt)
 }
 
-func (p Policy) driverAllowed(driver, usual string) bool {
-	return driver == "" || driver == usual || slices.Contains(p.AllowDrivers, driver)
+// CheckNetwork reports why a container may not join n; nil: it may.
+func (p Policy) CheckNetwork(n Network) error {
+	if slices.Contains(hostNetworks, n.Name) || slices.Contains(hostNetworks[:2], n.Driver) {
+		return fmt.Errorf("the engine's own network %s is not for projects; declare one of the project", n.Name)
+	}
+	return p.checkDriver("network", n.Driver, "bridge")
+}
+
+// hostNetworks are networks of the engine that are not a project's own. The
+// first two are also drivers.
+var hostNetworks = []string{"host", "none", "bridge"}
+
+func (p Policy) checkDriver(what, driver, usual string) error {
+	if driver == "" || driver == usual || slices.Contains(p.AllowDrivers, driver) {
+		return nil
+	}
+	return fmt.Errorf("the policy does not allow the %s driver %q; it always allows %s", what, driver, usual)
 }
