@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"teal/cmd/teal/internal/config"
+	"teal/spec"
+)
+
+// wish are the flags that say where a desired state is read from.
+type wish struct {
+	config    string
+	files     []string
+	project   string
+	profiles  []string
+	variables []string
+	policy    spec.Policy
+}
+
+// flags adds the flags of w to a verb.
+func (w *wish) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&w.config, "config", "c", "", "file with settings (TEAL_CONFIG); a flag wins over the environment, that over the file")
+	f.StringSliceVarP(&w.files, "file", "f", nil, "Compose `file`, later ones are merged over earlier ones (default: compose.yaml here)")
+	f.StringVar(&w.project, "project", "", "`name` of the project instead of the file's own")
+	f.StringSliceVar(&w.profiles, "profiles", nil, "active Compose profiles")
+	f.StringArrayVar(&w.variables, "variables", nil, "`KEY=VALUE` for ${KEY} in the file, beside those in .env")
+	f.StringSliceVar(&w.policy.AllowOutside, "allow-outside", nil, "further `folders` that env files and included files may be read from")
+	f.StringSliceVar(&w.policy.AllowBinds, "allow-binds", nil, "host `paths` that may be bind-mounted, with all below")
+	f.BoolVar(&w.policy.AllowEngineSocket, "allow-engine-socket", false, "let a bind mount hold the engine's socket, and with it the whole host")
+	f.StringSliceVar(&w.policy.AllowCapabilities, "allow-capabilities", nil, "capabilities that cap_add may name beside the harmless ones")
+	f.StringSliceVar(&w.policy.AllowSecurityOpts, "allow-security-opts", nil, "values of security_opt that may be used")
+	f.StringSliceVar(&w.policy.AllowDrivers, "allow-drivers", nil, "drivers of networks and volumes beside bridge and local")
+	mustMark(config.MarkPairs(f, "variables"))
+	for _, name := range []string{"file", "allow-outside", "allow-binds"} {
+		mustMark(config.MarkPath(f, name))
+	}
+}
+
+// mustMark panics when a flag is marked that was not declared above.
+func mustMark(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// fill takes what no flag said from the environment and the file.
+func (p *program) fill(flags *pflag.FlagSet, file *string, not ...string) error {
+	if *file == "" {
+		*file = p.env("TEAL_CONFIG")
+	}
+	err := config.Fill(flags, p.env, *file, append(not, "config")...)
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		f := badInput("", "the settings are not right")
+		for _, x := range problems {
+			f.details = append(f.details, x.Error())
+		}
+		return f
+	}
+	return err
+}
+
+// load reads the desired state, or tells every problem it has.
+func (w *wish) load(ctx context.Context) (spec.Project, error) {
+	opts, err := w.options()
+	if err != nil {
+		return spec.Project{}, err
+	}
+	project, err := spec.Load(ctx, opts)
+	if err != nil {
+		return spec.Project{}, refusedFile(err)
+	}
+	return *project, nil
+}
+
+// options are those of the loader.
+func (w *wish) options() (spec.Options, error) {
+	opts := spec.Options{
+		Files: w.files, ProjectName: w.project, Profiles: w.profiles, Policy: w.policy,
+		Interpolation: map[string]string{},
+	}
+	for _, kv := range w.variables {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok || k == "" {
+			return opts, badInput("--variables KEY=VALUE", "%q does not say KEY=VALUE", kv)
+		}
+		opts.Interpolation[k] = v
+	}
+	for i, f := range opts.Files {
+		if _, err := os.Stat(f); err != nil {
+			return opts, badInput("", "read Compose file: %v", err)
+		}
+		abs, err := filepath.Abs(f)
+		if err != nil {
+			return opts, fmt.Errorf("find file %s: %w", f, err)
+		}
+		opts.Files[i] = abs
+	}
+	if len(opts.Files) > 0 {
+		return opts, nil
+	}
+	var err error
+	opts.Dir, err = os.Getwd()
+	return opts, err
+}
+
+// refusedFile tells every problem of a desired state.
+func refusedFile(err error) error {
+	var problems spec.Errors
+	if !errors.As(err, &problems) {
+		return err
+	}
+	f := badInput("nothing was changed; the reference of all keys is in docs", "the desired state was refused")
+	if len(problems) > 1 {
+		f.message = fmt.Sprintf("the desired state was refused: %d problems", len(problems))
+	}
+	for _, x := range problems {
+		f.details = append(f.details, x.Error())
+	}
+	return f
+}

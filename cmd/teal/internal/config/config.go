@@ -1,0 +1,258 @@
+// Package config fills settings from, in this order: flags, the environment
+// (TEAL_… ), a file (teal.yaml), defaults. The flags of a verb are the schema:
+// a flag --max-parallel is TEAL_MAX_PARALLEL in the environment and
+// max_parallel in the file.
+//
+// It promises that nothing is ignored: an unknown key, a repeated key or a value
+// of the wrong kind is a [Problem] that names file and line, or the variable.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v4"
+)
+
+// Problem is one setting that is wrong.
+type Problem struct {
+	Where   string // "teal.yaml:3" or "TEAL_RESYNC"
+	Message string
+}
+
+// Error returns "where: message".
+func (p Problem) Error() string { return p.Where + ": " + p.Message }
+
+// Problems are all settings that are wrong, in the order they were met.
+type Problems []Problem
+
+// Error returns one line for each.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, x := range p {
+		lines[i] = x.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// path marks flags whose relative values in a file are relative to its folder.
+const path = "teal_path"
+
+// MarkPath says that the flag called name holds paths.
+func MarkPath(flags *pflag.FlagSet, name string) error {
+	return flags.SetAnnotation(name, path, []string{"true"})
+}
+
+// Fill sets every flag that was not given from the environment, else from file
+// (empty: none). Flags called in not are no settings. The error is [Problems],
+// or one of reading the file.
+func Fill(flags *pflag.FlagSet, env func(string) string, file string, not ...string) error {
+	f := &filler{flags: flags, not: append(not, "help"), file: file}
+	given := map[string]bool{}
+	flags.Visit(func(x *pflag.Flag) { given[x.Name] = true })
+	values, err := f.read()
+	if err != nil {
+		return err
+	}
+	flags.VisitAll(func(x *pflag.Flag) {
+		if !f.known(x.Name) {
+			return
+		}
+		node := values[x.Name]
+		if node != nil && !f.fits(x, node) {
+			return
+		}
+		if given[x.Name] {
+			return
+		}
+		if v := env(Variable(x.Name)); v != "" {
+			f.set(x, Variable(x.Name), split(x, v))
+			return
+		}
+		if node != nil {
+			f.set(x, f.at(node), f.texts(x, node))
+		}
+	})
+	if len(f.problems) > 0 {
+		return f.problems
+	}
+	return nil
+}
+
+// Variable returns the name of a flag's environment variable.
+func Variable(flag string) string {
+	return "TEAL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// filler is one run of Fill.
+type filler struct {
+	flags    *pflag.FlagSet
+	not      []string
+	file     string
+	problems Problems
+}
+
+func (f *filler) known(flag string) bool {
+	return f.flags.Lookup(flag) != nil && !slices.Contains(f.not, flag)
+}
+
+func (f *filler) problem(where, format string, args ...any) {
+	f.problems = append(f.problems, Problem{Where: where, Message: fmt.Sprintf(format, args...)})
+}
+
+func (f *filler) at(n *yaml.Node) string { return fmt.Sprintf("%s:%d", f.file, n.Line) }
+
+// read returns the file's values by flag name.
+func (f *filler) read() (map[string]*yaml.Node, error) {
+	if f.file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(f.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Problems{{Where: f.file, Message: "there is no such file"}}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return nil, Problems{{Where: f.file, Message: "is not YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}}
+	}
+	if len(doc.Content) == 0 {
+		return nil, nil
+	}
+	top := doc.Content[0]
+	if top.Kind != yaml.MappingNode {
+		return nil, Problems{{Where: f.at(top), Message: "the file must hold keys and values"}}
+	}
+	return f.keys(top), nil
+}
+
+func (f *filler) keys(top *yaml.Node) map[string]*yaml.Node {
+	out := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		flag := strings.ReplaceAll(key.Value, "_", "-")
+		switch {
+		case !f.known(flag) || strings.Contains(key.Value, "-"):
+			f.problem(f.at(key), "%s is not a key here%s", key.Value, f.near(flag))
+		case out[flag] != nil:
+			f.problem(f.at(key), "%s is given twice", key.Value)
+		default:
+			out[flag] = value
+		}
+	}
+	return out
+}
+
+// near suggests the nearest known key.
+func (f *filler) near(flag string) string {
+	best, least := "", max(2, len(flag)/3)+1
+	f.flags.VisitAll(func(x *pflag.Flag) {
+		if d := levenshtein.ComputeDistance(flag, x.Name); f.known(x.Name) && d < least {
+			best, least = x.Name, d
+		}
+	})
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + strings.ReplaceAll(best, "-", "_") + "?"
+}
+
+// fits reports whether a value's shape is right for a flag.
+func (f *filler) fits(x *pflag.Flag, n *yaml.Node) bool {
+	_, list := x.Value.(pflag.SliceValue)
+	switch n.Kind {
+	case yaml.ScalarNode:
+		if n.Tag == "!!null" {
+			f.problem(f.at(n), "%s has no value", key(x))
+			return false
+		}
+		return true
+	case yaml.SequenceNode:
+		for _, item := range n.Content {
+			if !list || item.Kind != yaml.ScalarNode {
+				f.problem(f.at(item), "%s is %s", key(x), kindWords(x))
+				return false
+			}
+		}
+		return true
+	case yaml.MappingNode:
+		if _, ok := x.Annotations[pairs]; ok {
+			return true
+		}
+	case yaml.DocumentNode, yaml.AliasNode, yaml.StreamNode:
+	}
+	f.problem(f.at(n), "%s is %s", key(x), kindWords(x))
+	return false
+}
+
+// pairs marks list flags of KEY=VALUE, which a file may write as a mapping.
+const pairs = "teal_pairs"
+
+// MarkPairs says that the flag called name holds a list of KEY=VALUE.
+func MarkPairs(flags *pflag.FlagSet, name string) error {
+	return flags.SetAnnotation(name, pairs, []string{"true"})
+}
+
+func key(x *pflag.Flag) string { return strings.ReplaceAll(x.Name, "-", "_") }
+
+func kindWords(x *pflag.Flag) string {
+	if _, ok := x.Value.(pflag.SliceValue); ok {
+		return "a list of texts"
+	}
+	return "one value (" + x.Value.Type() + ")"
+}
+
+// texts returns a value's texts, paths made absolute.
+func (f *filler) texts(x *pflag.Flag, n *yaml.Node) []string {
+	var out []string
+	switch n.Kind {
+	case yaml.SequenceNode:
+		for _, item := range n.Content {
+			out = append(out, item.Value)
+		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			out = append(out, n.Content[i].Value+"="+n.Content[i+1].Value)
+		}
+	case yaml.ScalarNode, yaml.DocumentNode, yaml.AliasNode, yaml.StreamNode:
+		out = []string{n.Value}
+	}
+	if _, ok := x.Annotations[path]; ok {
+		for i, p := range out {
+			if p != "" && !filepath.IsAbs(p) {
+				out[i] = filepath.Join(filepath.Dir(f.file), p)
+			}
+		}
+	}
+	return out
+}
+
+// split cuts a variable's value into a list's items at commas.
+func split(x *pflag.Flag, v string) []string {
+	if _, ok := x.Value.(pflag.SliceValue); ok {
+		return strings.Split(v, ",")
+	}
+	return []string{v}
+}
+
+// set gives a flag its value without marking it as given.
+func (f *filler) set(x *pflag.Flag, where string, texts []string) {
+	var err error
+	if list, ok := x.Value.(pflag.SliceValue); ok {
+		err = list.Replace(texts)
+	} else {
+		err = x.Value.Set(texts[0])
+	}
+	if err != nil {
+		f.problem(where, "%s: %q is not %s", key(x), strings.Join(texts, ","), kindWords(x))
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"teal/controller/api"
+	"teal/reconcile"
+)
+
+func (p *program) waitVerb() *cobra.Command {
+	var until string
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "wait --for=synced|serving [project | project/service | service]",
+		Short: "Wait until what is wanted is reached, or something serves",
+		Long: `Waits until every app named is synced (what is wanted serves) or serving
+(something healthy serves). A held revision ends a wait for synced at once.
+
+Exit codes: 0 reached, 1 held, 3 not reached in time, 4 no controller.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if until != "synced" && until != "serving" {
+				return badInput("teal wait --for=synced", "--for is %q, neither synced nor serving", until)
+			}
+			client := p.dial()
+			defer client.Close()
+			app, err := filter(c.Context(), client, first(args))
+			if err != nil {
+				return err
+			}
+			if _, err := client.Status(c.Context(), app); err != nil {
+				return err
+			}
+			var last api.StatusList
+			err = p.await(c.Context(), client, wait{filter: app, timeout: timeout, reached: func(l api.StatusList) (bool, error) {
+				last = l
+				return waitedFor(l, until)
+			}})
+			return p.tell(err, last, true)
+		},
+	}
+	c.Flags().StringVar(&until, "for", "synced", "synced or serving")
+	c.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "longest wait, 0 for none")
+	return c
+}
+
+// waitedFor reports whether every app is synced, or serving.
+func waitedFor(list api.StatusList, until string) (bool, error) {
+	var held []string
+	done := len(list.Apps) > 0
+	for _, s := range list.Apps {
+		if until == "serving" {
+			done = done && s.Serving.OK
+			continue
+		}
+		done = done && s.Synced.OK
+		if s.Hold != nil && s.Phase == reconcile.Idle {
+			held = append(held, s.App.String())
+		}
+	}
+	if len(held) > 0 {
+		return true, &failure{code: exitFailed, message: fmt.Sprintf("held, so it cannot get there by itself: %s", strings.Join(held, ", "))}
+	}
+	return done, nil
+}
