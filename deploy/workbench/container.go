@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,7 @@ type Running struct {
 	ID, Name, Image string
 	Role            string // value of [spec.LabelRole]
 	PID             int    // of its first process, on the engine's host
+	Address         string // on the first of its networks that gave it one; empty: none
 }
 
 // Running lists the running containers of a controller, by name.
@@ -65,11 +67,20 @@ func (b *Bench) Running(ctx context.Context, controller string) ([]Running, erro
 		}
 		out = append(out, Running{
 			ID: c.ID, Name: full.Name[1:], Image: full.Config.Image,
-			Role: c.Labels[spec.LabelRole], PID: full.State.Pid,
+			Role: c.Labels[spec.LabelRole], PID: full.State.Pid, Address: address(full.NetworkSettings.Networks),
 		})
 	}
 	slices.SortFunc(out, func(a, b Running) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+func address(networks map[string]*network.EndpointSettings) string {
+	for _, name := range slices.Sorted(maps.Keys(networks)) {
+		if a := networks[name].IPAddress; a != "" {
+			return a
+		}
+	}
+	return ""
 }
 
 // Removed counts what [Bench.Remove] removed.
