@@ -62,6 +62,9 @@ func (d *demo) prepare(ctx context.Context) error {
 	if removed.Containers > 0 {
 		d.out.say("removed the earlier demo (%d containers)", removed.Containers)
 	}
+	if _, err := d.bench.RemoveImages(ctx, purpose); err != nil {
+		return fmt.Errorf("remove the earlier demo: %w", err)
+	}
 	if err := trial.PortFree(ctx, d.trial.Listen); err != nil {
 		return fmt.Errorf("%w: choose another port, for example DEMO_PORT=8001 make demo", err)
 	}

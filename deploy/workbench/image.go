@@ -24,8 +24,8 @@ type Image struct {
 	Env    map[string]string
 }
 
-// Make makes an image. A reference that was taken is moved to it. Images of the
-// same binary share one layer.
+// Make makes an image. A reference that was taken is moved to it, and the image
+// that had it stays without a name. Images of the same binary share one layer.
 func (b *Bench) Make(ctx context.Context, img Image) error {
 	ctx, cancel := context.WithTimeout(ctx, changeLimit)
 	defer cancel()
