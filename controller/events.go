@@ -23,6 +23,7 @@ func (c *Controller) Events(_ context.Context, q api.EventQuery) (api.EventPage,
 			return api.EventPage{}, fmt.Errorf("read events: %w", err)
 		}
 		if last <= page.Last {
+			page.Last = last // lower when the store was rebuilt: numbers begin anew
 			return page, nil
 		}
 		page.Last = last

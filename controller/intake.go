@@ -18,7 +18,7 @@ import (
 const (
 	ReasonSpecInvalid reconcile.Reason = "SpecInvalid" // files were refused; what was accepted before goes on
 	ReasonAccepted    reconcile.Reason = "Accepted"    // a desired state became the newest wish
-	ReasonDefect      reconcile.Reason = "Defect"      // a pass could not end; its log line says why
+	ReasonDefect      reconcile.Reason = "Defect"      // an effect could not end; the log line has the stack
 )
 
 // intake is one source and how its last reading fared.

@@ -30,7 +30,9 @@ func (c *Controller) Logs(ctx context.Context, q api.LogQuery, emit func(api.Log
 	}
 	group, following := errgroup.WithContext(ctx)
 	for _, container := range live {
-		group.Go(func() error { return c.emitLogs(following, container, q, emit) })
+		group.Go(func() error {
+			return c.safely("read logs", q.App, func() error { return c.emitLogs(following, container, q, emit) })
+		})
 	}
 	return group.Wait()
 }

@@ -24,9 +24,14 @@ func (c *Controller) observe(ctx context.Context, state reconcile.State) sight {
 		seen Seen
 		wg   sync.WaitGroup
 	)
-	wg.Go(func() { seen, out.engine = c.observeEngine(ctx, state.Desired.Service.Name) })
+	app := state.Desired.Service.Name
+	wg.Go(func() {
+		out.engine = c.safely("observe", app, func() (err error) { seen, err = c.observeEngine(ctx, app); return err })
+	})
 	if routed(state) {
-		wg.Go(func() { out.world.Served, out.proxy = c.observeProxy(ctx, state.Desired.Service.Name) })
+		wg.Go(func() {
+			out.proxy = c.safely("read the proxy", app, func() (err error) { out.world.Served, err = c.observeProxy(ctx, app); return err })
+		})
 	}
 	dependencies, dependencyErr := c.observeDependencies(ctx, state.Desired.Service)
 	wg.Wait()

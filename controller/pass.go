@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"runtime/debug"
 	"time"
 
 	"teal/reconcile"
@@ -21,7 +20,11 @@ var errCut = errors.New("cut short")
 // look runs one pass and turns what came of it into the next due time.
 func (c *Controller) look(ctx context.Context, app spec.Name, release func()) time.Time {
 	begun := time.Now()
-	again, err := c.recovered(ctx, app, release)
+	var again time.Time
+	err := c.safely("pass", app, func() (err error) {
+		again, err = c.pass(ctx, app, release)
+		return err
+	})
 	c.metrics.passed(time.Since(begun), err)
 	switch {
 	case err == nil:
@@ -40,19 +43,6 @@ func (c *Controller) look(ctx context.Context, app spec.Name, release func()) ti
 		return retry
 	}
 	return again
-}
-
-// recovered runs one pass and makes a panic in it an error: one app's defect
-// must not stop the others.
-func (c *Controller) recovered(ctx context.Context, app spec.Name, release func()) (again time.Time, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			c.metrics.panics.Inc()
-			c.log.Error("pass panicked", "app", app.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			err = fmt.Errorf("pass panicked: %v", r)
-		}
-	}()
-	return c.pass(ctx, app, release)
 }
 
 // awayError says that a side does not answer.
@@ -77,6 +67,9 @@ func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (t
 	}
 	state.Desired.Service.Name = app
 	saw := c.observe(ctx, state)
+	if err := errors.Join(saw.engine, saw.proxy); errors.Is(err, errDefect) {
+		return time.Time{}, err
+	}
 	c.answered(ctx, engineSide, saw.engine)
 	if saw.engine != nil {
 		return time.Time{}, &awayError{engineSide, saw.engine}

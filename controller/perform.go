@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -73,22 +72,20 @@ func (c *Controller) effect(ctx context.Context, s reconcile.Step) *reconcile.Ou
 
 // guarded calls the side that the step is for and survives its panics.
 func (c *Controller) guarded(ctx context.Context, s reconcile.Step) (out reconcile.Outcome) {
-	defer func() {
-		if r := recover(); r != nil {
-			c.metrics.panics.Inc()
-			c.log.Error("step panicked", "app", s.App.String(), "step", s.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			out = reconcile.Outcome{Failure: &reconcile.Failure{
-				Class: reconcile.Infra, Reason: reconcile.ReasonEngineRefused, Message: fmt.Sprintf("defect while performing: %v", r),
-			}}
+	err := c.safely(s.String(), s.App, func() error {
+		switch s.Kind {
+		case reconcile.StepRoute, reconcile.StepUnroute:
+			out = c.router.change(ctx, s)
+		case reconcile.StepResolve, reconcile.StepPull, reconcile.StepEnsure, reconcile.StepStop,
+			reconcile.StepRemove, reconcile.StepTest, reconcile.StepEvidence:
+			out = c.opts.Engine.Perform(ctx, s)
 		}
-	}()
-	switch s.Kind {
-	case reconcile.StepRoute, reconcile.StepUnroute:
-		return c.router.change(ctx, s)
-	case reconcile.StepResolve, reconcile.StepPull, reconcile.StepEnsure, reconcile.StepStop,
-		reconcile.StepRemove, reconcile.StepTest, reconcile.StepEvidence:
+		return nil
+	})
+	if err != nil {
+		out = reconcile.Outcome{Failure: &reconcile.Failure{Class: reconcile.Infra, Reason: ReasonDefect, Message: err.Error()}}
 	}
-	return c.opts.Engine.Perform(ctx, s)
+	return out
 }
 
 // limit is how long a step may take.

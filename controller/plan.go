@@ -39,9 +39,8 @@ func (c *Controller) Plan(ctx context.Context, req api.PlanRequest) (api.PlanRes
 	group, looking := errgroup.WithContext(ctx)
 	group.SetLimit(planResolutions)
 	for i, app := range apps {
-		group.Go(func() (err error) {
-			plans[i], err = c.planApp(looking, app, wishes[app], before)
-			return err
+		group.Go(func() error {
+			return c.safely("plan", app, func() (err error) { plans[i], err = c.planApp(looking, app, wishes[app], before); return err })
 		})
 	}
 	if err := group.Wait(); err != nil {

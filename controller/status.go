@@ -27,9 +27,8 @@ func (c *Controller) Status(ctx context.Context, filter spec.Name) (api.StatusLi
 	group, looking := errgroup.WithContext(ctx)
 	group.SetLimit(statusParallel)
 	for i, app := range apps {
-		group.Go(func() (err error) {
-			found[i], err = c.describe(looking, app)
-			return err
+		group.Go(func() error {
+			return c.safely("describe", app, func() (err error) { found[i], err = c.describe(looking, app); return err })
 		})
 	}
 	if err := group.Wait(); err != nil {

@@ -1,0 +1,73 @@
+package fake
+
+import (
+	"time"
+
+	"teal/reconcile"
+)
+
+// advance makes c what it has become by now.
+func (e *Engine) advance(c *container, now time.Time) {
+	for {
+		next, ok := c.nextEvent()
+		if !ok || next.After(now) {
+			return
+		}
+		if c.State == reconcile.Restarting {
+			c.State, c.StartedAt = reconcile.Running, next
+			c.Restarts++
+			continue
+		}
+		code := 1
+		if c.test {
+			code = c.behaviour.Test
+		}
+		e.exit(c, next, code)
+	}
+}
+
+// nextEvent is when c changes by itself.
+func (c *container) nextEvent() (time.Time, bool) {
+	switch {
+	case c.State == reconcile.Restarting:
+		return c.gone, true
+	case c.State == reconcile.Running && c.behaviour.Exits > 0:
+		return c.StartedAt.Add(c.behaviour.Exits), true
+	}
+	return time.Time{}, false
+}
+
+// exit ends c's process; the engine starts it again if it is told to.
+func (e *Engine) exit(c *container, at time.Time, code int) {
+	c.State, c.ExitCode = reconcile.Exited, code
+	if c.restarts {
+		c.State, c.gone = reconcile.Restarting, at.Add(restartDelay<<min(c.exitCount, 6))
+	}
+	c.exitCount++
+}
+
+// HealthyAt reports whether the container with the given id would pass a probe
+// at t: never unless it runs.
+func (e *Engine) HealthyAt(id string, t time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.byID(id)
+	if c == nil {
+		return false
+	}
+	e.advance(c, stamp())
+	return c.State == reconcile.Running && !t.Before(c.StartedAt) && c.behaviour.healthyAt(c.StartedAt, t)
+}
+
+// run returns the present run of a container: when it began and how it goes.
+// ok is false if it does not run.
+func (e *Engine) run(id string) (start time.Time, b Behaviour, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.byID(id)
+	if c == nil {
+		return time.Time{}, Behaviour{}, false
+	}
+	e.advance(c, stamp())
+	return c.StartedAt, c.behaviour, c.State == reconcile.Running
+}

@@ -1,0 +1,269 @@
+package fake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"teal/reconcile"
+	"teal/spec"
+)
+
+// Perform implements controller.Engine.
+func (e *Engine) Perform(ctx context.Context, s reconcile.Step) reconcile.Outcome {
+	fault := None
+	if e.Fault != nil {
+		fault = e.Fault(Call{Kind: s.Kind, Name: string(s.Kind), App: s.App})
+	}
+	e.mu.Lock()
+	away := e.away
+	e.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		return infra(reconcile.ReasonEngineUnavailable, ctx.Err().Error())
+	case away || fault == Unanswered:
+		return infra(reconcile.ReasonEngineUnavailable, "deadline exceeded")
+	case fault == Refused:
+		return infra(refusal(s.Kind), "refused by the test")
+	}
+	out := e.effect(ctx, s, fault == HalfDone)
+	if fault == AnswerLost || fault == HalfDone {
+		return infra(reconcile.ReasonEngineUnavailable, "deadline exceeded")
+	}
+	return out
+}
+
+func refusal(k reconcile.StepKind) reconcile.Reason {
+	switch k {
+	case reconcile.StepResolve, reconcile.StepPull:
+		return reconcile.ReasonRegistryUnavailable
+	case reconcile.StepEnsure, reconcile.StepTest:
+		return reconcile.ReasonDiskFull
+	case reconcile.StepStop, reconcile.StepRemove, reconcile.StepRoute, reconcile.StepUnroute, reconcile.StepEvidence:
+	}
+	return reconcile.ReasonEngineRefused
+}
+
+func (e *Engine) effect(ctx context.Context, s reconcile.Step, half bool) reconcile.Outcome {
+	switch s.Kind {
+	case reconcile.StepResolve:
+		return e.resolve(s)
+	case reconcile.StepPull:
+		return e.pull(ctx, s)
+	case reconcile.StepEnsure:
+		return e.did(s, e.ensure(s, half))
+	case reconcile.StepStop, reconcile.StepRemove:
+		return e.did(s, e.end(ctx, s))
+	case reconcile.StepTest:
+		return e.did(s, e.test(s))
+	case reconcile.StepEvidence:
+		return e.evidence(s)
+	case reconcile.StepRoute, reconcile.StepUnroute:
+	}
+	panic("fake: an engine does not do " + string(s.Kind))
+}
+
+// did tells the test of an effect, and those who watch.
+func (e *Engine) did(s reconcile.Step, out reconcile.Outcome) reconcile.Outcome {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if out.Failure == nil && e.Done != nil {
+		e.Done(s)
+	}
+	e.tell(s.App)
+	return out
+}
+
+func (e *Engine) resolve(s reconcile.Step) reconcile.Outcome {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	img, ok := e.images[s.Image.Ref]
+	switch {
+	case !ok || img.Missing:
+		return permanent(reconcile.ReasonImageNotFound, s.Image.Ref+": manifest unknown")
+	case img.Denied:
+		return permanent(reconcile.ReasonImageDenied, s.Image.Ref+": denied")
+	}
+	return reconcile.Outcome{Image: reconcile.Image{Ref: s.Image.Ref, Digest: img.Digest}}
+}
+
+func (e *Engine) pull(ctx context.Context, s reconcile.Step) reconcile.Outcome {
+	e.mu.Lock()
+	img, ok := e.find(s.Image.Digest)
+	e.mu.Unlock()
+	if !ok {
+		return permanent(reconcile.ReasonImageNotFound, s.Image.Ref+": manifest unknown")
+	}
+	if err := sleep(ctx, img.Size); err != nil {
+		return infra(reconcile.ReasonRegistryUnavailable, err.Error())
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.local[s.Image.Digest] = img
+	return reconcile.Outcome{}
+}
+
+// find looks an image up by digest, in the registry and on the host.
+func (e *Engine) find(digest string) (Image, bool) {
+	if img, ok := e.local[digest]; ok {
+		return img, true
+	}
+	for _, img := range e.images {
+		if img.Digest == digest && !img.Missing && !img.Denied {
+			return img, true
+		}
+	}
+	return Image{}, false
+}
+
+// ensure creates and starts a replica, as far as that is needed.
+func (e *Engine) ensure(s reconcile.Step, half bool) reconcile.Outcome {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.look(s.App)
+	x := s.Ensure
+	name := spec.ContainerName(s.App, x.Colour, x.Revision.ID, x.Replica)
+	c := e.containers[name]
+	switch {
+	case c == nil:
+		if !x.Revision.Known() {
+			return permanent(reconcile.ReasonEngineRefused, "revision "+x.Revision.ID+" is not known: nothing to create "+name+" from")
+		}
+		img, ok := e.local[x.Revision.Image.Digest]
+		if !ok {
+			return permanent(reconcile.ReasonImageNotFound, "No such image: "+x.Revision.Image.Ref)
+		}
+		c = e.create(s, name, img)
+	case c.stranger || c.Revision != x.Revision.ID:
+		return permanent(reconcile.ReasonNameTaken, "the name "+name+" is in use by a stranger")
+	case c.State == reconcile.Removing:
+		return infra(reconcile.ReasonEngineRefused, "removal of "+name+" is in progress")
+	}
+	if half {
+		return reconcile.Outcome{}
+	}
+	if c.State != reconcile.Running && c.State != reconcile.Restarting {
+		c.State, c.StartedAt, c.ExitCode = reconcile.Running, stamp(), 0
+	}
+	return reconcile.Outcome{}
+}
+
+func (e *Engine) create(s reconcile.Step, name string, img Image) *container {
+	e.next++
+	x := s.Ensure
+	c := &container{
+		app: s.App, behaviour: img.Behaviour, restarts: x.Revision.Container.Restart != "no",
+		Container: reconcile.Container{
+			ID: fmt.Sprintf("c%d", e.next), Name: name, Colour: x.Colour, Replica: x.Replica, Revision: x.Revision.ID,
+			Generation: x.Generation, Rollout: x.Rollout, Image: x.Revision.Image.Digest, State: reconcile.Created,
+		},
+	}
+	if x.Revision.Port > 0 {
+		c.Address = fmt.Sprintf("10.0.%d.%d:%d", e.next/250, e.next%250+1, x.Revision.Port)
+	}
+	e.containers[name] = c
+	return c
+}
+
+// end stops a container and, for a removal, removes it. What is not there is
+// done.
+func (e *Engine) end(ctx context.Context, s reconcile.Step) reconcile.Outcome {
+	e.mu.Lock()
+	e.look(s.App)
+	c := e.byID(s.Container)
+	running := c != nil && c.State == reconcile.Running
+	wait := min(e.Stopping, s.Grace.D())
+	e.mu.Unlock()
+	if c == nil {
+		return reconcile.Outcome{}
+	}
+	if c.stranger {
+		return permanent(reconcile.ReasonNameTaken, c.Name+" is not ours")
+	}
+	if running {
+		if err := sleep(ctx, wait); err != nil {
+			return infra(reconcile.ReasonEngineUnavailable, err.Error())
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.restarts = c.restarts && s.Kind != reconcile.StepStop
+	if s.Kind == reconcile.StepStop {
+		if c.State != reconcile.Created && c.State != reconcile.Removing {
+			c.State, c.ExitCode = reconcile.Exited, 0
+		}
+		return reconcile.Outcome{}
+	}
+	return e.remove(c)
+}
+
+func (e *Engine) remove(c *container) reconcile.Outcome {
+	now := stamp()
+	if c.State == reconcile.Removing {
+		return infra(reconcile.ReasonEngineRefused, "removal of "+c.Name+" is already in progress")
+	}
+	if e.Removing == 0 {
+		delete(e.containers, c.Name)
+		return reconcile.Outcome{}
+	}
+	c.State, c.gone = reconcile.Removing, now.Add(e.Removing)
+	return reconcile.Outcome{}
+}
+
+func (e *Engine) test(s reconcile.Step) reconcile.Outcome {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.look(s.App)
+	name := s.App.Project + "-" + s.App.Service + "-test-" + s.Test.Rollout
+	if e.containers[name] != nil {
+		return reconcile.Outcome{}
+	}
+	img := e.local[s.Test.Revision.Image.Digest]
+	e.next++
+	e.containers[name] = &container{
+		app: s.App, test: true, behaviour: Behaviour{Exits: 2 * time.Second, Test: img.Behaviour.Test},
+		Container: reconcile.Container{
+			ID: fmt.Sprintf("c%d", e.next), Name: name, Rollout: s.Test.Rollout, Colour: s.Test.Colour,
+			Revision: s.Test.Revision.ID, State: reconcile.Running, StartedAt: stamp(), Image: s.Test.Revision.Image.Digest,
+		},
+	}
+	return reconcile.Outcome{}
+}
+
+func (e *Engine) evidence(s reconcile.Step) reconcile.Outcome {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := &reconcile.Evidence{At: stamp()}
+	for _, id := range slices.Sorted(slices.Values(s.Containers)) {
+		if c := e.byID(id); c != nil && !c.test {
+			out.Containers = append(out.Containers, reconcile.ContainerEvidence{
+				Name: c.Name, State: string(c.State), ExitCode: c.ExitCode, Restarts: c.Restarts, Logs: []string{c.Name + " says goodbye"},
+			})
+		}
+	}
+	return reconcile.Outcome{Evidence: out}
+}
+
+func infra(r reconcile.Reason, message string) reconcile.Outcome {
+	return reconcile.Outcome{Failure: &reconcile.Failure{Class: reconcile.Infra, Reason: r, Message: message}}
+}
+
+func permanent(r reconcile.Reason, message string) reconcile.Outcome {
+	return reconcile.Outcome{Failure: &reconcile.Failure{Class: reconcile.Permanent, Reason: r, Message: message}}
+}
+
+// sleep waits for d, or returns why it did not.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,330 @@
+package controller
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"teal/controller/fake"
+	"teal/reconcile"
+	"teal/spec"
+)
+
+func TestFirstDeployAndUpdate(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		w.apply(web("web", "web:2"))
+		w.serves("web", "web:2")
+		w.until("old one removed", time.Minute, func() bool { return len(w.engine.Names()) == 1 })
+	})
+}
+
+func TestEditIsLiveRightAfterTheAppIsReady(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		begun := time.Now()
+		w.apply(web("web", "web:2")) // ready after 1 s, two probes 100 ms apart
+		w.until("switched", time.Minute, func() bool {
+			r := w.proxy.Look().Served(named("web")).Route
+			return r != nil && len(w.engine.Look(named("web")).Containers) > 0 && r.Backends[0].Colour == spec.Green
+		})
+		if took := time.Since(begun); took > 3500*time.Millisecond {
+			t.Errorf("took %s", took) // the fake prober calls nobody: the planner looks every 2 s
+		}
+	})
+}
+
+func TestSettledPassWritesNothing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.apply(web("web", "web:1"), db("db", "db:1"))
+		w.serves("web", "web:1")
+		time.Sleep(time.Minute)
+		writes, seq := w.store.Writes(), w.proxy.Look().Table.Seq
+		var effects atomic.Int32
+		w.engine.Done = func(reconcile.Step) { effects.Add(1) }
+		time.Sleep(time.Hour)
+		if w.store.Writes() != writes || effects.Load() != 0 || w.proxy.Look().Table.Seq != seq {
+			t.Errorf("%d writes, %d effects, table %d → %d; want none\n%s",
+				w.store.Writes()-writes, effects.Load(), seq, w.proxy.Look().Table.Seq, w.eventLines())
+		}
+	})
+}
+
+func TestRemovedByHandIsRepairedAtOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		time.Sleep(time.Minute + 7*time.Second)
+		w.engine.Kill(w.engine.Names()[0], true)
+		w.until("made again", time.Second, func() bool { return len(w.engine.Names()) == 1 })
+		w.serves("web", "web:1")
+	})
+}
+
+func TestDependentsWaitAndAreWoken(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.engine.Publish("db:slow", fake.Image{Digest: "sha256:dbslow", Size: 20 * time.Second})
+		w.run()
+		w.apply(web("web", "web:1", dependsOn("db", spec.Started)), db("db", "db:slow"))
+		time.Sleep(10 * time.Second)
+		if s := w.status("web"); s.Synced.Reason != reconcile.ReasonDependency {
+			t.Errorf("web is %+v, want it to wait", s.Synced)
+		}
+		w.serves("web", "web:1")
+	})
+}
+
+func TestEngineAwayIsToldOnceAndOvercome(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		w.engine.Away(true)
+		time.Sleep(10 * time.Minute)
+		if n := w.told(reconcile.ReasonEngineUnavailable); n != 1 {
+			t.Errorf("%d events after 10 minutes, want 1\n%s", n, w.eventLines())
+		}
+		s := w.status("web")
+		if s.Synced.Reason != reconcile.ReasonEngineUnavailable {
+			t.Errorf("status says %+v", s.Synced)
+		}
+		w.engine.Kill(w.engine.Names()[0], true)
+		w.engine.Away(false)
+		w.until("made again", 35*time.Second, func() bool { return len(w.engine.Names()) == 1 })
+		w.serves("web", "web:1")
+		if n := w.told(reconcile.ReasonEngineUnavailable); n != 2 {
+			t.Errorf("%d events in all, want 2\n%s", n, w.eventLines())
+		}
+	})
+}
+
+func TestProxyAwayChangesNothingAndIsSupervised(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var supervised, lost atomic.Int64
+		w.opts.Supervise = func(context.Context) error {
+			supervised.Add(1)
+			if n := lost.Load(); n != 0 && time.Since(time.Unix(n, 0)) < time.Minute {
+				return fake.ErrAway
+			}
+			w.proxy.Away(false)
+			return nil
+		}
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		lost.Store(time.Now().Unix())
+		w.proxy.Away(true)
+		w.apply(web("web", "web:2"))
+		time.Sleep(5 * time.Second)
+		if n := len(w.engine.Names()); n != 1 {
+			t.Errorf("%d containers while the proxy is away, want 1", n)
+		}
+		w.serves("web", "web:2")
+		if n := w.told(reconcile.ReasonProxyUnavailable); n != 2 {
+			t.Errorf("%d events, want lost and found\n%s", n, w.eventLines())
+		}
+		if n := supervised.Load(); n < 5 || n > 20 {
+			t.Errorf("supervised %d times in a minute", n)
+		}
+	})
+}
+
+func TestPanicInAPassIsSurvived(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var broken atomic.Bool
+		broken.Store(true)
+		w.engine.Fault = func(c fake.Call) fake.Fault {
+			if broken.Load() && c.Name == "observe" && c.App == named("bad") {
+				panic("planted")
+			}
+			return fake.None
+		}
+		w.run()
+		w.apply(web("bad", "web:1"), web("good", "web:1"))
+		w.serves("good", "web:1")
+		if !w.log.has("panic was survived") || !w.log.has("world_test.go") && !w.log.has("run_test.go") {
+			t.Error("the panic was not logged with its stack")
+		}
+		broken.Store(false)
+		w.serves("bad", "web:1")
+	})
+}
+
+func TestPanicInAStepIsSurvived(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var broken atomic.Bool
+		broken.Store(true)
+		w.engine.Fault = func(c fake.Call) fake.Fault {
+			if broken.Load() && c.Kind == reconcile.StepEnsure {
+				panic("planted")
+			}
+			return fake.None
+		}
+		w.run()
+		w.apply(web("web", "web:1"))
+		time.Sleep(5 * time.Second)
+		broken.Store(false)
+		w.serves("web", "web:1")
+	})
+}
+
+func TestSlowPullsBlockNobody(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.opts.Parallel = 2
+		w.run()
+		w.apply(web("s1", "web:slow"), web("s2", "web:slow"), web("s3", "web:slow"), web("web", "web:1"))
+		w.until("web serves", 10*time.Second, func() bool { return w.status("web").Serving.OK })
+	})
+}
+
+func TestNewerWishCutsAPullShort(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.apply(web("web", "web:slow"))
+		time.Sleep(time.Minute)
+		begun := time.Now()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		if took := time.Since(begun); took > 10*time.Second {
+			t.Errorf("the newer wish took %s", took)
+		}
+	})
+}
+
+func TestStopWaitsForEffectsAndCutsThemAtTheLimit(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.apply(web("web", "web:slow"))
+		time.Sleep(time.Minute)
+		begun := time.Now()
+		w.stop()
+		if took := time.Since(begun); took != 10*time.Second {
+			t.Errorf("stopped after %s, want 10s", took)
+		}
+	})
+	inWorld(t, func(w *world) {
+		w.engine.Publish("web:quick", fake.Image{Digest: "sha256:q", Size: 5 * time.Second})
+		w.run()
+		w.apply(web("web", "web:quick"))
+		time.Sleep(time.Second)
+		begun := time.Now()
+		w.stop()
+		if took := time.Since(begun); took > 4*time.Second {
+			t.Errorf("stopped after %s, want when the pull ended", took)
+		}
+		state, _, err := w.store.Load(named("web"))
+		if err != nil || state.Record.Candidate == nil || !state.Record.Candidate.Pulled {
+			t.Errorf("what the last effect came to was not recorded: %+v, %v", state.Record.Candidate, err)
+		}
+	})
+}
+
+func TestStopLeavesContainersAloneAndRestartGoesOn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		w.apply(web("web", "web:2"))
+		time.Sleep(300 * time.Millisecond)
+		w.stop()
+		before := len(w.engine.Names())
+		time.Sleep(time.Hour)
+		if n := len(w.engine.Names()); n != before || n != 2 {
+			t.Errorf("%d containers after the stop, %d an hour later; want 2", before, n)
+		}
+		if err := w.store.Reopen(); err != nil {
+			t.Fatal(err)
+		}
+		w.run()
+		w.serves("web", "web:2")
+	})
+}
+
+func TestLostStoreIsRebuiltWithoutTouchingWhatServes(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.run()
+		for _, image := range []string{"web:1", "web:2", "web:3"} {
+			w.apply(web("web", image))
+			w.serves("web", image)
+		}
+		time.Sleep(time.Minute)
+		w.stop()
+		w.store.Lose()
+		before := w.engine.Names()
+		w.run()
+		synctest.Wait()
+		if n := w.told(reconcile.ReasonOrphaned); n != 1 {
+			t.Errorf("%d orphans told of, want 1", n)
+		}
+		time.Sleep(10 * time.Minute)
+		if after := w.engine.Names(); len(after) != 1 || after[0] != before[0] {
+			t.Errorf("orphans were touched: %v → %v", before, after)
+		}
+		r := w.apply(web("web", "web:3"))
+		if r.Apps[0].Generation < 4 {
+			t.Errorf("generation %d does not go on from the labels", r.Apps[0].Generation)
+		}
+		w.serves("web", "web:3")
+		if after := w.engine.Names(); len(after) != 1 || after[0] != before[0] {
+			t.Errorf("what serves was replaced: %v → %v", before, after)
+		}
+		if len(w.c.orphans.list()) != 0 {
+			time.Sleep(time.Minute)
+		}
+		if o := w.c.orphans.list(); len(o) != 0 {
+			t.Errorf("still told as orphans: %v", o)
+		}
+	})
+}
+
+func TestEventStreamReconnects(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var watches atomic.Int32
+		w.engine.Fault = func(c fake.Call) fake.Fault {
+			if c.Name == "watch" {
+				if watches.Add(1)%2 == 0 {
+					return fake.Unanswered
+				}
+			}
+			return fake.None
+		}
+		w.opts.Resync = mustInterval("24h")
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		time.Sleep(time.Minute)
+		w.engine.Away(true) // the stream breaks
+		w.engine.Kill(w.engine.Names()[0], true)
+		w.engine.Away(false)
+		w.until("made again by the full look", 10*time.Second, func() bool { return len(w.engine.Names()) == 1 })
+		if watches.Load() < 3 {
+			t.Errorf("%d connections", watches.Load())
+		}
+	})
+}
+
+func TestStoreFailureIsRetried(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var full atomic.Bool
+		w.store.Fault = func(op string) bool { return full.Load() && op == "save" }
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		full.Store(true)
+		w.apply(web("web", "web:2"))
+		time.Sleep(10 * time.Minute)
+		if n := len(w.engine.Names()); n != 1 {
+			t.Errorf("%d containers: effects without a recorded decision", n)
+		}
+		full.Store(false)
+		w.serves("web", "web:2")
+	})
+}
