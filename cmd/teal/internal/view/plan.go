@@ -14,7 +14,7 @@ func Plan(p api.PlanResult, o Options) string {
 	var blocks []string
 	todo := 0
 	for _, a := range p.Apps {
-		if len(a.Entries) > 0 || a.Changed {
+		if len(a.Entries) > 0 || a.Changed || a.Pruned {
 			todo++
 		}
 		blocks = append(blocks, join(appPlan(a, o)))

@@ -159,9 +159,7 @@ func detail(c reconcile.ColourStatus, o Options) string {
 func traffic(t reconcile.Traffic) []string {
 	out := []string{count(t.Requests) + " req"}
 	if t.Requests > 0 {
-		out = append(out,
-			fmt.Sprintf("%.1f %% failed", 100*float64(t.Failures)/float64(t.Requests)),
-			"p95 "+millis(t.P95))
+		out = append(out, failed(t)+" failed", "p95 "+millis(t.P95))
 	}
 	if t.InFlight > 0 {
 		out = append(out, count(int64(t.InFlight))+" in flight")
@@ -170,6 +168,15 @@ func traffic(t reconcile.Traffic) []string {
 		out = append(out, plural(t.Upgraded, "upgraded connection"))
 	}
 	return out
+}
+
+// failed tells a share, and never tells a few as none.
+func failed(t reconcile.Traffic) string {
+	share := 100 * float64(t.Failures) / float64(t.Requests)
+	if share > 0 && share < 0.1 {
+		return "<0.1 %"
+	}
+	return fmt.Sprintf("%.1f %%", share)
 }
 
 // remarks are the lines below the colours: hold, override, back-off, what to
