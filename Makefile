@@ -30,7 +30,7 @@ help: ## this list
 .PHONY: build
 build: check-go ## bin/teal, one static binary
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/teal ./cmd/teal
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.release=$(VERSION)' -o bin/teal ./cmd/teal
 
 .PHONY: demo
 demo: engine build ## from nothing to zero-downtime updates under load, in a minute

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -65,9 +66,7 @@ func (g *Generator) roundTrip(ctx context.Context, client http.RoundTripper, met
 	if err != nil {
 		return "", 0, err
 	}
-	for k, v := range g.cfg.Header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, g.cfg.Header)
 	req.Host = orElse(g.cfg.Host, req.Host)
 	if method == http.MethodPost {
 		req.ContentLength = int64(g.cfg.Body)

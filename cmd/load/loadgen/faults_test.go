@@ -77,7 +77,7 @@ func serveRudely(t *testing.T, answer func(c *net.TCPConn, nth int) bool) *rudeS
 }
 
 func (s *rudeServer) serve(c *net.TCPConn, answer func(*net.TCPConn, int) bool) {
-	defer c.Close() //nolint:errcheck // some answers close it before
+	defer c.Close()
 	reader := bufio.NewReader(c)
 	for nth := 1; ; nth++ {
 		req, err := http.ReadRequest(reader)

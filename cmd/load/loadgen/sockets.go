@@ -142,6 +142,7 @@ func (s *Sockets) keep(ctx context.Context) {
 func (s *Sockets) dial(ctx context.Context) (*websocket.Conn, *Life, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
+	//nolint:bodyclose // the body is the WebSocket, which is closed as such
 	conn, resp, err := websocket.Dial(ctx, s.cfg.URL, &websocket.DialOptions{HTTPClient: s.client})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", s.cfg.URL, err)
@@ -155,7 +156,7 @@ func (s *Sockets) dial(ctx context.Context) (*websocket.Conn, *Life, error) {
 
 // ping sends pings until the WebSocket or ctx ends, and returns why it ended.
 func (s *Sockets) ping(ctx context.Context, conn *websocket.Conn, life *Life) error {
-	defer conn.CloseNow() //nolint:errcheck // it is over: what the close says changes nothing
+	defer conn.CloseNow()
 	reading := conn.CloseRead(ctx)
 	tick := time.NewTicker(s.cfg.Ping)
 	defer tick.Stop()
