@@ -18,7 +18,8 @@ func (l *load) assemble(m model, whole bool) *Project {
 	rollouts := map[string]*Rollout{}
 	for _, name := range m.services() {
 		service := mapping(mapping(m.data["services"])[name])
-		if raw, ok := service["x-teal"]; ok && active(name) {
+		unfinished := service["extends"] != nil // its block may be only a part
+		if raw, ok := service["x-teal"]; ok && active(name) && !unfinished {
 			report := func(f finding) { l.reportAt(m.places, f) }
 			v := value{path{"services", name, "x-teal"}, raw, report}
 			rollouts[name] = xteal(v, exposedPorts(service["expose"]), checkedByCompose(service["healthcheck"]))
@@ -34,12 +35,16 @@ func (l *load) assemble(m model, whole bool) *Project {
 		return nil
 	}
 	p := &Project{Name: l.name}
+	l.settle()
 	for _, name := range sortedKeys(composed.Services) {
 		c := converter{load: l, project: composed, places: m.places, name: name, at: path{"services", name}}
 		p.Services = append(p.Services, c.service(composed.Services[name], rollouts[name]))
 	}
 	markJobs(p.Services, composed)
-	l.reportAt(m.places, check(*p, l.opts.Policy)...)
+	l.settle()
+	for _, f := range check(*p, l.opts.Policy) {
+		l.reportNew(m.places, f)
+	}
 	return p
 }
 
@@ -51,13 +56,14 @@ func (l *load) typed(m model) (composed *types.Project, ok bool) {
 	opts.SkipResolveEnvironment = true
 	opts.SkipResolveLabels = true
 	opts.SetProjectName(l.name, true)
-	ok = l.compose(m.places, func() (err error) {
-		m.data["name"] = l.name
-		if m.data, err = loader.Normalize(m.data, types.Mapping(l.env)); err != nil {
-			return err
+	ok = l.transform(&m, func(data map[string]any) (map[string]any, error) {
+		data["name"] = l.name
+		data, err := loader.Normalize(data, types.Mapping(l.env))
+		if err != nil {
+			return nil, err
 		}
-		composed, err = loader.ModelToProject(m.data, opts, details)
-		return err
+		composed, err = loader.ModelToProject(data, opts, details)
+		return data, err
 	})
 	return composed, ok
 }

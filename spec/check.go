@@ -32,6 +32,7 @@ func (p Project) Validate(policy Policy) error {
 // checker collects what is wrong with a project.
 type checker struct {
 	policy   Policy
+	named    bool // the project's name is good, and with it names made from it
 	findings []finding
 }
 
@@ -48,8 +49,8 @@ func (c *checker) must(ok bool, at path, format string, args ...any) {
 
 // check returns everything that is wrong with p under policy.
 func check(p Project, policy Policy) []finding {
-	c := &checker{policy: policy}
-	if !projectName.MatchString(p.Name) {
+	c := &checker{policy: policy, named: projectName.MatchString(p.Name)}
+	if !c.named {
 		c.refuse(path{"name"}, quote(p.Name)+" is not a project name",
 			"write 1 to 63 lower-case letters, digits, - and _, with a letter or digit first")
 	}

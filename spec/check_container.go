@@ -106,7 +106,7 @@ func (c *checker) volume(at path, m Mount) {
 		c.must(m.Volume == nil, at, "an anonymous volume has no name")
 		return
 	}
-	c.must(engineName.MatchString(m.Source), at, "%q is not a name of a volume", m.Source)
+	c.must(engineName.MatchString(m.Source) || !c.named, at, "%q is not a name of a volume", m.Source)
 	if m.Volume == nil || m.Volume.Name != m.Source {
 		c.refuse(at, "the volume "+m.Source+" is not described", "")
 		return
@@ -122,7 +122,7 @@ func (c *checker) volume(at path, m Mount) {
 func (c *checker) networks(service path, networks []Network) {
 	at := service.with("networks")
 	for i, n := range networks {
-		c.must(engineName.MatchString(n.Name), at, "%q is not a name of a network", n.Name)
+		c.must(engineName.MatchString(n.Name) || !c.named, at, "%q is not a name of a network", n.Name)
 		c.must(i == 0 || networks[i-1].Name < n.Name, at, "networks are not sorted, or one is there twice")
 		if err := c.policy.CheckNetwork(n); err != nil {
 			c.refuse(at, err.Error(), "")

@@ -18,6 +18,9 @@ func (c *checker) rollout(at path, r Rollout) {
 	c.promotion(at.with("promotion"), r.Promotion)
 	c.route(at.with("route"), r.Route)
 	c.health(at.with("health"), r.Health)
+	// A port taken over from the route is the route's mistake.
+	c.must(r.Health.Kind == HealthDocker || validPort(r.Health.Port) || r.Health.Port == r.Route.Port, at.with("health", "port"),
+		"%d is not a port", r.Health.Port)
 	if r.Test != nil {
 		c.test(at.with("test"), *r.Test)
 	}
@@ -81,7 +84,6 @@ func (c *checker) health(at path, h Health) {
 	default:
 		c.refuse(at, "must be http, tcp or docker, not "+quote(string(h.Kind)), "")
 	}
-	c.must(h.Kind == HealthDocker || validPort(h.Port), at.with("port"), "%d is not a port", h.Port)
 	_, err := regexp.Compile(h.Body)
 	c.must(err == nil && len(h.Body) <= maxPattern, at.with("body"), "is not a regular expression (RE2) of at most %d bytes", maxPattern)
 	c.must(strings.IndexFunc(h.Host, func(r rune) bool { return r <= ' ' }) < 0, at.with("host"), "%q is not a host", h.Host)

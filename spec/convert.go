@@ -21,7 +21,7 @@ type converter struct {
 
 // refuse reports a problem of the service's key.
 func (c converter) refuse(message, hint string, key ...string) {
-	c.reportAt(c.places, finding{at: c.at.with(key...), message: message, hint: hint})
+	c.reportNew(c.places, finding{at: c.at.with(key...), message: message, hint: hint})
 }
 
 func (c converter) service(s types.ServiceConfig, rollout *Rollout) Service {

@@ -59,7 +59,7 @@ func (l *load) addDocument(ctx context.Context, m *model, d document, file strin
 	ok := l.include(ctx, &d, file, sc)
 	e := extension{load: l, env: sc.env, places: d.places}
 	ok = e.all(ctx, mapping(d.data["services"]), base{file: file, dir: sc.dir, resets: d.resets}) && ok
-	return ok && l.mergeDocument(m, d)
+	return l.mergeDocument(m, d) && ok // merged even if useless, to see more mistakes at once
 }
 
 // prepare fills in variables and takes out the keys that are not honoured. name
@@ -116,17 +116,18 @@ func checkTexts(service map[string]any, at path, report func(finding)) {
 // finish does what Compose does once a group of files is merged: defaults,
 // checks across keys, absolute paths.
 func (l *load) finish(m *model, sc scope) bool {
-	return l.compose(m.places, func() (err error) {
-		if m.data, err = transform.SetDefaultValues(m.data); err != nil {
-			return err
+	ok := l.transform(m, func(data map[string]any) (map[string]any, error) {
+		data, err := transform.SetDefaultValues(data)
+		if err != nil {
+			return nil, err
 		}
-		if err := validation.Validate(m.data); err != nil {
-			return err
-		}
+		return data, validation.Validate(data)
+	})
+	if ok {
 		l.absolute(m.data, m.places, sc.dir)
 		loader.ResolveEnvironment(m.data, types.Mapping(sc.env))
-		return nil
-	})
+	}
+	return ok
 }
 
 // absolute makes the paths of a canonical model absolute.
@@ -160,7 +161,6 @@ func (l *load) absolutePath(value any, dir string, report func(finding), at path
 		return value
 	case strings.HasPrefix(p, "~"):
 		report(finding{at: at, message: "~ is not known here", hint: "write the whole path"})
-		return value
 	}
 	return filepath.Join(dir, p)
 }

@@ -55,7 +55,7 @@ var honouredService = fixed(
 		"start_interval": "engines before 25 do not know it",
 	})).
 	set("logging", fixed("driver", "options")).
-	set("networks", &rule{each: fixed("aliases")}).
+	set("networks", &rule{each: fixed("aliases").because(refusedAttachment)}).
 	set("ports", &rule{item: fixed("target", "published", "protocol", "host_ip", "mode").because(map[string]string{
 		"name": "it has no effect on an engine", "app_protocol": "it has no effect on an engine",
 	})}).
@@ -66,17 +66,23 @@ var honouredService = fixed(
 			"reservations": "one engine reserves nothing; write deploy.resources.limits",
 		}).set("limits", fixed("cpus", "memory", "pids"))))
 
-var honouredMount = fixed("type", "source", "target", "read_only").
+var honouredMount = fixed("type", "source", "target", "read_only").because(map[string]string{
+	"consistency": whyNoEffect, "image": whyNotYet,
+}).
 	set("bind", fixed("create_host_path").because(map[string]string{
 		"propagation": "mounts of the host must not follow into containers or out of them",
 		"selinux":     "relabelling files of the host is not honoured yet",
 		"recursive":   "it is not honoured yet",
 	})).
-	set("volume", fixed("nocopy")).
+	set("volume", fixed("nocopy").because(map[string]string{"subpath": whyNotYet, "labels": "write them under volumes"})).
 	set("tmpfs", fixed("size", "mode"))
 
-var honouredNetwork = fixed("name", "driver", "driver_opts", "external", "internal", "labels").
-	set("ipam", fixed().set("config", &rule{item: fixed("subnet")}))
+var honouredNetwork = fixed("name", "driver", "driver_opts", "external", "internal", "labels").because(map[string]string{
+	"attachable": whySwarm, "enable_ipv4": whyNotYet, "enable_ipv6": whyNotYet,
+}).set("ipam", fixed().because(map[string]string{"driver": whyNotYet, "options": whyNotYet}).
+	set("config", &rule{item: fixed("subnet").because(map[string]string{
+		"aux_addresses": whyNotYet, "gateway": whyNotYet, "ip_range": whyNotYet,
+	})}))
 
 // check removes from value what r does not name, and reports it.
 func (r *rule) check(value any, at path, report func(finding)) {
@@ -117,10 +123,14 @@ func (r *rule) refuse(key string, at path) finding {
 // suggestion names the nearest of allowed, and all of them.
 func suggestion(word string, allowed []string) string {
 	hint := "allowed: " + strings.Join(allowed, ", ")
-	if n := nearest(word, allowed); n != "" {
-		return "did you mean " + quote(n) + "? " + hint
+	n := nearest(word, allowed)
+	switch {
+	case n == "":
+		return hint
+	case len(allowed) > 20:
+		return "did you mean " + quote(n) + "?"
 	}
-	return hint
+	return "did you mean " + quote(n) + "? " + hint
 }
 
 // nearest returns the word that a typist most probably meant, or "".

@@ -103,6 +103,7 @@ type load struct {
 	env      variables
 	name     string
 	held     []finding // of services; those of inactive ones are dropped
+	settled  map[string]bool
 	problems Errors
 }
 
@@ -121,6 +122,22 @@ func (l *load) reportAt(places index, findings ...finding) {
 			continue
 		}
 		l.keep(f)
+	}
+}
+
+// settle remembers which keys have problems by now.
+func (l *load) settle() {
+	l.settled = map[string]bool{}
+	for _, f := range l.held {
+		l.settled[f.at.key()] = true
+	}
+}
+
+// reportNew reports f unless its key had a problem before: then f is only what
+// came of that.
+func (l *load) reportNew(places index, f finding) {
+	if !l.settled[f.at.key()] {
+		l.reportAt(places, f)
 	}
 }
 

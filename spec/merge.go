@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/override"
@@ -40,10 +41,7 @@ func (l *load) mergeDocument(m *model, over document) bool {
 
 // canonical validates m against Compose's schema and expands its short forms.
 func (l *load) canonical(m *model) bool {
-	if !l.compose(m.places, func() (err error) {
-		m.data, err = override.EnforceUnicity(m.data)
-		return err
-	}) {
+	if !l.transform(m, override.EnforceUnicity) {
 		return false
 	}
 	if problems := validateSchema(m.data); len(problems) > 0 {
@@ -51,14 +49,69 @@ func (l *load) canonical(m *model) bool {
 		return false
 	}
 	delete(m.data, "version")
-	return l.compose(m.places, func() (err error) {
-		if m.data, err = transform.Canonical(m.data, false); err != nil {
-			return err
+	return l.transform(m, func(data map[string]any) (map[string]any, error) {
+		data, err := transform.Canonical(data, false)
+		if err != nil {
+			return nil, err
 		}
 		// Long forms can reveal repetitions: a range of ports and one of them.
-		m.data, err = override.EnforceUnicity(loader.OmitEmpty(m.data))
+		return override.EnforceUnicity(loader.OmitEmpty(data))
+	})
+}
+
+// transform replaces the data of m by what a step of the Compose library makes
+// of it. If the step fails, it is repeated for each key by itself, to find the
+// places that it does not like.
+func (l *load) transform(m *model, step func(map[string]any) (map[string]any, error)) bool {
+	before := mapping(clone(m.data))
+	err := guarded(func() (err error) {
+		m.data, err = step(m.data)
 		return err
 	})
+	if err == nil {
+		return true
+	}
+	m.data = before
+	found := blame(before, step)
+	if len(found) == 0 {
+		at := pathIn(err.Error(), m.places)
+		found = []finding{{at: at, message: lastWords(err)}}
+	}
+	l.reportAt(m.places, found...)
+	return false
+}
+
+// blame returns the keys for which step fails.
+func blame(data map[string]any, step func(map[string]any) (map[string]any, error)) []finding {
+	var out []finding
+	for _, section := range []string{"services", "networks", "volumes"} {
+		for name, v := range mapping(data[section]) {
+			for key, value := range mapping(v) {
+				alone := map[string]any{section: map[string]any{name: map[string]any{key: clone(value)}}}
+				err := guarded(func() error {
+					_, err := step(alone)
+					return err
+				})
+				if err != nil {
+					out = append(out, finding{at: path{section, name, key}, message: lastWords(err)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// lastWords leaves out the preamble and the path that a decoder puts before
+// what is wrong.
+func lastWords(err error) string {
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	last := strings.TrimSpace(lines[len(lines)-1])
+	if strings.HasPrefix(last, "'") {
+		if _, words, ok := strings.Cut(last, "' "); ok {
+			return words
+		}
+	}
+	return last
 }
 
 // compose runs a step of the Compose library; what it says, or that it
@@ -67,7 +120,7 @@ func (l *load) compose(places index, step func() error) bool {
 	err := guarded(step)
 	if err != nil {
 		at := pathIn(err.Error(), places)
-		l.report(finding{at: at, where: places.find(at), message: err.Error()})
+		l.report(finding{at: at, where: places.find(at), message: lastWords(err)})
 	}
 	return err == nil
 }

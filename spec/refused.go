@@ -63,6 +63,14 @@ var refusedDeploy = map[string]string{
 	"update_config":   "write x-teal: it says how a new version is rolled out",
 }
 
+var refusedAttachment = map[string]string{
+	"driver_opts": whyNotYet, "gw_priority": whyNotYet, "interface_name": whyNotYet, "link_local_ips": whyNotYet,
+	"mac_address": whyNotYet, "priority": whyNotYet,
+	"ipv4_address":           "colours and replicas cannot share an address; use the service's name",
+	"ipv6_address":           "colours and replicas cannot share an address; use the service's name",
+	"use_service_name_alias": "a dependency has its name as an alias, an app with x-teal has not",
+}
+
 var refusedService = map[string]string{
 	"annotations":         whyNotYet,
 	"attach":              whyNoEffect,

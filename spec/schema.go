@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,8 +59,17 @@ func validateSchema(data map[string]any) []finding {
 	if !errors.As(err, &invalid) {
 		return nil
 	}
+	all := leaves(invalid)
+	// Next to a wrong value, all its neighbours count as not looked at: noise.
+	telling := slices.DeleteFunc(slices.Clone(all), func(e *jsonschema.ValidationError) bool {
+		_, no := e.ErrorKind.(*kind.FalseSchema)
+		return no
+	})
+	if len(telling) == 0 {
+		telling = all
+	}
 	var out []finding
-	for _, leaf := range leaves(invalid) {
+	for _, leaf := range telling {
 		out = append(out, finding{at: instancePath(data, leaf.InstanceLocation), message: schemaMessage(leaf)})
 	}
 	return out
@@ -117,6 +127,8 @@ func schemaMessage(e *jsonschema.ValidationError) string {
 	switch k := e.ErrorKind.(type) {
 	case *kind.Type:
 		return fmt.Sprintf("must be %s, not %s", words(k.Want), plainType(k.Got))
+	case *kind.FalseSchema:
+		return "unknown key"
 	case *kind.AdditionalProperties:
 		return "unknown key " + strings.Join(k.Properties, ", ")
 	}
