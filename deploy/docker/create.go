@@ -1,0 +1,114 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+)
+
+// create makes the container with its first network. again says that a look
+// will show what to do next; so it does after a success.
+func (e *Engine) create(ctx context.Context, r request, avoid map[netip.Addr]bool) (again bool, err error) {
+	err = e.createOnce(ctx, r, avoid)
+	switch {
+	case err == nil, errdefs.IsConflict(err):
+		return true, err
+	case errdefs.IsNotFound(err):
+		// The image was pruned since it was pulled; pull says so if it cannot be had.
+		if pulling := e.pull(ctx, r.id.Name, r.image); pulling != nil {
+			return false, pulling
+		}
+		return true, err
+	}
+	return lostAnswer(ctx, err), err
+}
+
+// createOnce holds the slots from the choice of an address until it is taken.
+func (e *Engine) createOnce(ctx context.Context, r request, avoid map[netip.Addr]bool) error {
+	if r.id.Port != 0 {
+		e.slots.Lock()
+		defer e.slots.Unlock()
+	}
+	host := *r.host
+	networks, err := e.firstNetwork(ctx, r, &host, avoid)
+	if err != nil {
+		return err
+	}
+	if err := checkRequest(e.policy(r.id.Name.Project), &host); err != nil {
+		return err
+	}
+	err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
+		_, err := a.ContainerCreate(ctx, r.config, &host, networks, nil, r.id.name())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create %s: %w", r.id.name(), err)
+	}
+	return nil
+}
+
+// firstNetwork is the one network that every engine accepts at creation: the
+// ingress for a routed app, so that its fixed address is taken at once.
+func (e *Engine) firstNetwork(ctx context.Context, r request, host *container.HostConfig, avoid map[netip.Addr]bool) (*network.NetworkingConfig, error) {
+	name, endpoint := "", &network.EndpointSettings{}
+	switch {
+	case r.id.Port != 0:
+		address, err := e.freeAddress(ctx, r.id, avoid)
+		if err != nil {
+			return nil, err
+		}
+		name, endpoint = e.ingress.Name, fixed(address)
+	case len(r.project) > 0:
+		name, endpoint = r.project[0].Name, r.endpoint(r.project[0])
+	default:
+		return nil, nil
+	}
+	host.NetworkMode = container.NetworkMode(name)
+	return &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{name: endpoint}}, nil
+}
+
+func fixed(a netip.Addr) *network.EndpointSettings {
+	return &network.EndpointSettings{IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: a.String()}}
+}
+
+// join connects the container to every network it should be on and is not.
+func (e *Engine) join(ctx context.Context, r request, found container.InspectResponse) error {
+	if r.id.Port != 0 && found.NetworkSettings.Networks[e.ingress.Name] == nil {
+		if err := e.joinIngress(ctx, r, found.ID); err != nil {
+			return err
+		}
+	}
+	for _, n := range r.project {
+		if found.NetworkSettings.Networks[n.Name] != nil {
+			continue
+		}
+		if err := e.connect(ctx, n.Name, found.ID, r.endpoint(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) joinIngress(ctx context.Context, r request, id string) error {
+	e.slots.Lock()
+	defer e.slots.Unlock()
+	address, err := e.freeAddress(ctx, r.id, nil)
+	if err != nil {
+		return err
+	}
+	return e.connect(ctx, e.ingress.Name, id, fixed(address))
+}
+
+func (e *Engine) connect(ctx context.Context, name, id string, endpoint *network.EndpointSettings) error {
+	err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
+		return a.NetworkConnect(ctx, name, id, endpoint)
+	})
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", name, err)
+	}
+	return nil
+}

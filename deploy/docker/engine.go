@@ -1,0 +1,168 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"teal/spec"
+)
+
+// Options configure an Engine. The zero value of every field but ControllerID
+// has a meaning.
+type Options struct {
+	// Host is the engine's address (unix:///…, tcp://…). Empty: what the
+	// environment says (DOCKER_HOST and its companions), else the local socket.
+	Host string
+	// ControllerID marks what is ours. Two controllers of one engine need two.
+	ControllerID string
+	Ingress      Ingress
+	// Auth gives the credentials of registries. nil: the Docker configuration of
+	// the user Teal runs as, credential helpers included.
+	Auth authn.Keychain
+	// Policy returns what a project may ask of the host; it is checked on the
+	// final request. nil: the zero policy, which gives nothing of the host.
+	Policy   func(project string) spec.Policy
+	Limits   Limits
+	Logger   *slog.Logger
+	Progress func(app spec.Name, text string) // how far a pull has come; may be nil
+}
+
+// Ingress is the network on which the proxy reaches the replicas of routed apps.
+type Ingress struct {
+	Name string // default "teal-ingress"
+	// Subnet is IPv4 in CIDR form. Empty: the first of a list that nothing else
+	// uses. It only matters when the network is made.
+	Subnet string
+}
+
+// Limits bound every wait. Zero fields get the defaults of DefaultLimits.
+type Limits struct {
+	Call     time.Duration // one question, or one quick effect
+	Change   time.Duration // create, start, connect: may touch disks and networks
+	Stop     time.Duration // to stop, on top of the grace period
+	Gone     time.Duration // for a removal to end
+	Registry time.Duration // for one question to a registry
+	Stall    time.Duration // a pull without a byte of progress
+	Build    time.Duration // to build the proxy's image
+}
+
+// DefaultLimits are used for limits that are not set.
+var DefaultLimits = Limits{
+	Call:     30 * time.Second,
+	Change:   2 * time.Minute,
+	Stop:     30 * time.Second,
+	Gone:     time.Minute,
+	Registry: 30 * time.Second,
+	Stall:    2 * time.Minute,
+	Build:    5 * time.Minute,
+}
+
+func (l Limits) orDefaults() Limits {
+	or := func(d *time.Duration, fallback time.Duration) {
+		if *d <= 0 {
+			*d = fallback
+		}
+	}
+	or(&l.Call, DefaultLimits.Call)
+	or(&l.Change, DefaultLimits.Change)
+	or(&l.Stop, DefaultLimits.Stop)
+	or(&l.Gone, DefaultLimits.Gone)
+	or(&l.Registry, DefaultLimits.Registry)
+	or(&l.Stall, DefaultLimits.Stall)
+	or(&l.Build, DefaultLimits.Build)
+	return l
+}
+
+// Engine is one Docker Engine. Its methods may be called at once.
+type Engine struct {
+	controller string
+	ingress    Ingress
+	auth       authn.Keychain
+	policy     func(project string) spec.Policy
+	limits     Limits
+	log        *slog.Logger
+	progress   func(spec.Name, string)
+	conn       connection
+
+	networks sync.Mutex // held while a network is looked for and made
+	slots    sync.Mutex // held while an address is chosen and taken
+
+	warned struct {
+		sync.Mutex
+		ids map[string]bool
+	}
+}
+
+// New returns an Engine. It does not connect: the first call does.
+func New(opts Options) (*Engine, error) {
+	if opts.ControllerID == "" {
+		return nil, errors.New("docker: options name no controller id")
+	}
+	e := &Engine{
+		controller: opts.ControllerID,
+		ingress:    opts.Ingress,
+		auth:       opts.Auth,
+		policy:     opts.Policy,
+		limits:     opts.Limits.orDefaults(),
+		log:        opts.Logger,
+		progress:   opts.Progress,
+	}
+	if e.ingress.Name == "" {
+		e.ingress.Name = "teal-ingress"
+	}
+	if e.auth == nil {
+		e.auth = authn.DefaultKeychain
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.policy == nil {
+		e.policy = func(string) spec.Policy { return spec.Policy{} }
+	}
+	if e.progress == nil {
+		e.progress = func(spec.Name, string) {}
+	}
+	e.conn.open = func() (dockerAPI, error) { return openClient(opts.Host) }
+	e.warned.ids = map[string]bool{}
+	if _, err := e.conn.get(); err != nil {
+		return nil, fmt.Errorf("docker: %w", err)
+	}
+	return e, nil
+}
+
+// Close gives up the connection.
+func (e *Engine) Close() error { return e.conn.close() }
+
+// Ping asks the engine whether it answers.
+func (e *Engine) Ping(ctx context.Context) error {
+	return e.do(ctx, e.limits.Call, func(ctx context.Context, a dockerAPI) error {
+		_, err := a.Ping(ctx)
+		return err
+	})
+}
+
+// warnOnce logs a warning about a container the first time only.
+func (e *Engine) warnOnce(id, name string, err error) {
+	e.warned.Lock()
+	defer e.warned.Unlock()
+	if e.warned.ids[id] {
+		return
+	}
+	e.warned.ids[id] = true
+	e.log.Warn("container with wrong labels was ignored", keyContainer, name, keyError, err)
+}
+
+// Keys of log attributes.
+const (
+	keyContainer = "container"
+	keyNetwork   = "network"
+	keyAddress   = "address"
+	keyImage     = "image"
+	keyError     = "error"
+)

@@ -1,0 +1,213 @@
+package docker
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+
+	"teal/reconcile"
+	"teal/spec"
+)
+
+// noTraffic keeps containers of one bridge from reaching each other.
+const noTraffic = "com.docker.network.bridge.enable_icc"
+
+// subnets are tried for the ingress network when none was configured. They lie
+// where Docker's own choices and common site networks seldom are.
+var subnets = []string{"172.30.0.0/16", "172.29.0.0/16", "172.28.0.0/16", "10.230.0.0/16", "10.231.0.0/16", "192.168.224.0/20"}
+
+// ingressNetwork is where fixed addresses are given out.
+type ingressNetwork struct {
+	subnet  netip.Prefix
+	gateway netip.Addr
+	used    map[netip.Addr]bool // by running containers
+}
+
+// ensureIngress returns the ingress network, which is made when it is missing.
+// Another network of its name is refused: it would let apps reach each other.
+func (e *Engine) ensureIngress(ctx context.Context) (ingressNetwork, error) {
+	e.networks.Lock()
+	defer e.networks.Unlock()
+	found, err := e.inspectNetwork(ctx, e.ingress.Name)
+	if errdefs.IsNotFound(err) {
+		if err := e.createIngress(ctx); err != nil {
+			return ingressNetwork{}, err
+		}
+		found, err = e.inspectNetwork(ctx, e.ingress.Name)
+	}
+	if err != nil {
+		return ingressNetwork{}, err
+	}
+	if found.Labels[spec.LabelRole] != roleIngress || found.Options[noTraffic] != "false" {
+		return ingressNetwork{}, permanent(reconcile.ReasonNameTaken,
+			"network %s exists and is not Teal's ingress; rename the ingress network or remove that one", e.ingress.Name)
+	}
+	return readIngress(found)
+}
+
+func readIngress(found network.Inspect) (ingressNetwork, error) {
+	out := ingressNetwork{used: map[netip.Addr]bool{}}
+	for _, c := range found.IPAM.Config {
+		subnet, err := netip.ParsePrefix(c.Subnet)
+		if err != nil || !subnet.Addr().Is4() {
+			continue
+		}
+		out.subnet = subnet.Masked()
+		if gateway, err := netip.ParseAddr(c.Gateway); err == nil {
+			out.gateway = gateway
+		} else {
+			out.gateway = out.subnet.Addr().Next()
+		}
+	}
+	if !out.subnet.IsValid() {
+		return out, permanent(reconcile.ReasonEngineRefused, "network %s has no IPv4 subnet", found.Name)
+	}
+	for _, c := range found.Containers {
+		if p, err := netip.ParsePrefix(c.IPv4Address); err == nil {
+			out.used[p.Addr()] = true
+		}
+	}
+	return out, nil
+}
+
+// createIngress takes the first subnet that nothing else uses.
+func (e *Engine) createIngress(ctx context.Context) error {
+	candidates := subnets
+	if e.ingress.Subnet != "" {
+		candidates = []string{e.ingress.Subnet}
+	}
+	taken, err := e.takenSubnets(ctx)
+	if err != nil {
+		return err
+	}
+	for _, text := range candidates {
+		subnet, err := netip.ParsePrefix(text)
+		if err != nil {
+			return permanent(reconcile.ReasonEngineRefused, "ingress subnet %q: %v", text, err)
+		}
+		if overlapsAny(subnet, taken) {
+			continue
+		}
+		err = e.createNetwork(ctx, e.ingress.Name, network.CreateOptions{
+			Driver:  "bridge",
+			IPAM:    &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: subnet.String()}}},
+			Options: map[string]string{noTraffic: "false"},
+			Labels:  e.ownLabels(nil, map[string]string{spec.LabelRole: roleIngress}),
+		})
+		if !errdefs.IsPermissionDenied(err) { // the engine's answer to an overlap
+			return err
+		}
+	}
+	return permanent(reconcile.ReasonEngineRefused, "no subnet is free for the ingress network (tried %v); configure another", candidates)
+}
+
+// takenSubnets are those of the engine's networks and of this machine's
+// interfaces, which is the engine's machine unless the engine is remote.
+func (e *Engine) takenSubnets(ctx context.Context) ([]netip.Prefix, error) {
+	networks, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]network.Summary, error) {
+		return a.NetworkList(ctx, network.ListOptions{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []netip.Prefix
+	add := func(text string) {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, p.Masked())
+		}
+	}
+	for _, n := range networks {
+		for _, c := range n.IPAM.Config {
+			add(c.Subnet)
+		}
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addresses {
+		add(a.String())
+	}
+	return out, nil
+}
+
+func overlapsAny(p netip.Prefix, taken []netip.Prefix) bool {
+	for _, t := range taken {
+		if p.Overlaps(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// freeAddress chooses the fixed address of a replica: the place in the subnet
+// that its name hashes to, or the next one that no container has, running or
+// not. The caller holds e.slots until the address is taken.
+func (e *Engine) freeAddress(ctx context.Context, id identity, avoid map[netip.Addr]bool) (netip.Addr, error) {
+	in, err := e.ensureIngress(ctx)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	list, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]container.Summary, error) {
+		return a.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", e.ingress.Name))})
+	})
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, c := range list {
+		if a, ok := fixedAddress(c, e.ingress.Name); ok {
+			in.used[a] = true
+		}
+	}
+	seed := id.Name.String() + "/" + string(id.Colour) + "/" + strconv.Itoa(id.Replica)
+	address, err := slot(in.subnet, seed, func(a netip.Addr) bool { return a == in.gateway || in.used[a] || avoid[a] })
+	if err != nil {
+		return netip.Addr{}, infra(reconcile.ReasonAddressTaken, "network %s: %v", e.ingress.Name, err)
+	}
+	return address, nil
+}
+
+// fixedAddress is the address that a listed container has or will have.
+func fixedAddress(c container.Summary, on string) (netip.Addr, bool) {
+	if c.NetworkSettings == nil || c.NetworkSettings.Networks[on] == nil {
+		return netip.Addr{}, false
+	}
+	endpoint := c.NetworkSettings.Networks[on]
+	text := endpoint.IPAddress
+	if endpoint.IPAMConfig != nil && endpoint.IPAMConfig.IPv4Address != "" {
+		text = endpoint.IPAMConfig.IPv4Address
+	}
+	a, err := netip.ParseAddr(text)
+	return a, err == nil
+}
+
+// slot returns the first free address of subnet from the one that seed hashes
+// to, round the end. The first and last address of a subnet are no host's.
+func slot(subnet netip.Prefix, seed string, taken func(netip.Addr) bool) (netip.Addr, error) {
+	bits := 32 - subnet.Bits()
+	if bits < 2 {
+		return netip.Addr{}, errors.New("the subnet is too small")
+	}
+	hosts := uint64(1)<<bits - 2
+	h := fnv.New64a()
+	h.Write([]byte(seed)) // never fails, by its contract
+	start := h.Sum64() % hosts
+	base := subnet.Masked().Addr().As4()
+	for i := range hosts {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(base[:])+1+uint32((start+i)%hosts))
+		if a := netip.AddrFrom4(b); !taken(a) {
+			return a, nil
+		}
+	}
+	return netip.Addr{}, errors.New("no address is free")
+}

@@ -1,0 +1,232 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+
+	"teal/reconcile"
+	"teal/spec"
+)
+
+// ProxySpec describes the container that carries the traffic. It is apart from
+// the controller, so that traffic does not depend on it.
+type ProxySpec struct {
+	// Binary is the path of a static Linux program, usually the running one
+	// (os.Executable); the image holds it alone.
+	Binary string
+	// Args are the program's arguments: "proxy", "--state", StateDir, ….
+	Args []string
+	Env  map[string]string
+	// StateDir is an absolute folder of the host, mounted at the same path. The
+	// program runs as the folder's owner unless a port below 1024 needs root.
+	StateDir string
+	// Listen are the addresses that the program will listen on, as host:port.
+	// They are only looked at: to find out early that another has them.
+	Listen []string
+	// Grace is how long the program may take to end. 0: 10 s.
+	Grace time.Duration
+	// Replace stops a running proxy that is outdated and starts the new one.
+	Replace bool
+}
+
+// ProxyState is what EnsureProxy found or made.
+type ProxyState struct {
+	Container string // the engine's id
+	Name      string
+	Image     string
+	// Outdated: it runs, from another image or with other arguments than wanted,
+	// and goes on serving until it is replaced.
+	Outdated bool
+	Started  bool // this call started it
+}
+
+// proxyName is the name of a controller's proxy.
+func (e *Engine) proxyName() string { return "teal-proxy-" + e.controller }
+
+// EnsureProxy makes the proxy's container exist and run. It may be repeated. A
+// proxy that runs is never stopped unless it is outdated and Replace is set. A
+// port that another program has, and a proxy that keeps exiting, are errors
+// that say so; a stranger's container of its name is a [reconcile.Failure].
+func (e *Engine) EnsureProxy(ctx context.Context, want ProxySpec) (ProxyState, error) {
+	image, err := e.proxyImage(ctx, want.Binary)
+	if err != nil {
+		return ProxyState{}, fmt.Errorf("proxy image: %w", err)
+	}
+	config, host, err := e.proxyRequest(image, want)
+	if err != nil {
+		return ProxyState{}, err
+	}
+	state := ProxyState{Name: e.proxyName(), Image: image}
+	for range tries {
+		found, err := e.inspect(ctx, state.Name)
+		if errdefs.IsNotFound(err) {
+			err = e.createProxy(ctx, state.Name, config, host)
+			if err != nil && !errdefs.IsConflict(err) {
+				return state, err
+			}
+			continue
+		}
+		if err != nil {
+			return state, err
+		}
+		if done, err := e.settleProxy(ctx, want, config, found, &state); done || err != nil {
+			return state, err
+		}
+	}
+	return state, fmt.Errorf("proxy %s: gave up after %d tries", state.Name, tries)
+}
+
+// settleProxy moves a found proxy one step towards what is wanted.
+func (e *Engine) settleProxy(ctx context.Context, want ProxySpec, config *container.Config, found container.InspectResponse, state *ProxyState) (done bool, err error) {
+	labels := found.Config.Labels
+	if labels[spec.LabelController] != e.controller || labels[spec.LabelRole] != spec.RoleProxy {
+		return true, permanent(reconcile.ReasonNameTaken, "the name %s is taken by a container that is not this controller's proxy; rename or remove it", state.Name)
+	}
+	state.Container = found.ID
+	outdated := labels[labelProxy] != config.Labels[labelProxy]
+	switch reconcile.ContainerState(found.State.Status) {
+	case reconcile.Running:
+		if outdated && want.Replace {
+			return false, e.removeProxy(ctx, found.ID, want.Grace)
+		}
+		state.Outdated = outdated
+		return true, nil
+	case reconcile.Restarting:
+		if outdated {
+			return false, e.removeProxy(ctx, found.ID, want.Grace)
+		}
+		return true, fmt.Errorf("proxy %s keeps exiting (status %d, %d restarts): %s",
+			state.Name, found.State.ExitCode, found.RestartCount, strings.Join(e.lastWords(ctx, found.ID), " | "))
+	case reconcile.Paused:
+		return false, e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error { return a.ContainerUnpause(ctx, found.ID) })
+	case reconcile.Created, reconcile.Exited:
+		if outdated {
+			return false, e.discard(ctx, found.ID)
+		}
+		return true, e.startProxy(ctx, want, found.ID, state)
+	case reconcile.Removing, reconcile.Dead:
+		return false, e.discard(ctx, found.ID)
+	}
+	return true, fmt.Errorf("proxy %s is %q", state.Name, found.State.Status)
+}
+
+// startProxy looks first whether the ports are free: with host networking the
+// engine does not, and the proxy would only exit.
+func (e *Engine) startProxy(ctx context.Context, want ProxySpec, id string, state *ProxyState) error {
+	for _, address := range want.Listen {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			_, port, _ := net.SplitHostPort(address)
+			return infra(reconcile.ReasonPortTaken, "the proxy cannot listen on %s: %v; find who does with: ss -ltnp sport = :%s", address, err, port)
+		}
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("probe %s: %w", address, err)
+		}
+	}
+	err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
+		return a.ContainerStart(ctx, id, container.StartOptions{})
+	})
+	if err != nil {
+		return fmt.Errorf("start proxy %s: %w", state.Name, err)
+	}
+	state.Started = true
+	e.log.Info("proxy was started", keyContainer, state.Name, keyImage, state.Image)
+	return nil
+}
+
+func (e *Engine) removeProxy(ctx context.Context, id string, grace time.Duration) error {
+	if grace <= 0 {
+		grace = 10 * time.Second
+	}
+	return e.remove(ctx, id, grace)
+}
+
+func (e *Engine) createProxy(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
+	err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
+		_, err := a.ContainerCreate(ctx, config, host, nil, nil, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create proxy %s: %w", name, err)
+	}
+	return nil
+}
+
+// lastWords are the last lines a container wrote, few enough for one message.
+func (e *Engine) lastWords(ctx context.Context, id string) []string {
+	lines := e.lastLines(ctx, id)
+	return lines[max(0, len(lines)-3):]
+}
+
+// proxyRequest is the proxy's container. It has nothing but its program, its
+// state and the host's network.
+func (e *Engine) proxyRequest(image string, want ProxySpec) (*container.Config, *container.HostConfig, error) {
+	if !filepath.IsAbs(want.StateDir) {
+		return nil, nil, fmt.Errorf("proxy: state folder %q is not an absolute path", want.StateDir)
+	}
+	user, err := proxyUser(want)
+	if err != nil {
+		return nil, nil, fmt.Errorf("proxy: %w", err)
+	}
+	grace := want.Grace
+	if grace <= 0 {
+		grace = 10 * time.Second
+	}
+	config := &container.Config{
+		Image: image, Cmd: slices.Clone(want.Args), Env: environment(want.Env), User: user,
+		StopTimeout: seconds(grace),
+		Labels:      map[string]string{spec.LabelController: e.controller, spec.LabelRole: spec.RoleProxy},
+	}
+	host := &container.HostConfig{
+		NetworkMode:    "host",
+		RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
+		ReadonlyRootfs: true,
+		CapDrop:        []string{"ALL"},
+		// For root: ports below 1024, and a state folder that is another's.
+		CapAdd:      []string{"NET_BIND_SERVICE", "DAC_OVERRIDE", "CHOWN"},
+		SecurityOpt: []string{"no-new-privileges"},
+		LogConfig:   container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}},
+		Mounts:      []mount.Mount{{Type: mount.TypeBind, Source: want.StateDir, Target: want.StateDir}},
+	}
+	print, err := fingerprint(config, host)
+	if err != nil {
+		return nil, nil, err
+	}
+	config.Labels[labelProxy] = print
+	return config, host, nil
+}
+
+// proxyUser is the owner of the state folder, who can then open the proxy's
+// socket; root where a port needs it.
+func proxyUser(want ProxySpec) (string, error) {
+	info, err := os.Stat(want.StateDir)
+	if err != nil {
+		return "", fmt.Errorf("state folder: %w", err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", fmt.Errorf("state folder %s has no owner", want.StateDir)
+	}
+	for _, address := range want.Listen {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return "", fmt.Errorf("listen address %q: %w", address, err)
+		}
+		if n, err := strconv.Atoi(port); err == nil && n < 1024 {
+			return "0:0", nil
+		}
+	}
+	return fmt.Sprintf("%d:%d", owner.Uid, owner.Gid), nil
+}

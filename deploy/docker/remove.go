@@ -1,0 +1,90 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+
+	"teal/reconcile"
+	"teal/spec"
+)
+
+// look is how often a removal under way is looked at.
+const look = 50 * time.Millisecond
+
+// ours returns the full id of a container of this controller; gone is true if
+// there is none any more. A stranger's is a permanent failure.
+func (e *Engine) ours(ctx context.Context, id string) (full string, gone bool, err error) {
+	found, err := e.inspect(ctx, id)
+	if errdefs.IsNotFound(err) {
+		return "", true, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	if found.Config.Labels[spec.LabelController] != e.controller {
+		return "", false, permanent(reconcile.ReasonEngineRefused, "container %s is not this controller's and is not touched", id)
+	}
+	return found.ID, false, nil
+}
+
+// stop ends a container of ours and keeps it. What is gone is stopped.
+func (e *Engine) stop(ctx context.Context, id string, grace time.Duration) error {
+	full, gone, err := e.ours(ctx, id)
+	if err != nil || gone {
+		return err
+	}
+	return e.stopOurs(ctx, full, grace)
+}
+
+func (e *Engine) stopOurs(ctx context.Context, id string, grace time.Duration) error {
+	err := e.do(ctx, grace+e.limits.Stop, func(ctx context.Context, a dockerAPI) error {
+		return a.ContainerStop(ctx, id, container.StopOptions{Timeout: seconds(grace)})
+	})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("stop %s: %w", id, err)
+	}
+	return nil
+}
+
+// remove stops and removes a container of ours, with its anonymous volumes, and
+// returns when it is gone. A removal that somebody else began is waited for.
+func (e *Engine) remove(ctx context.Context, id string, grace time.Duration) error {
+	full, gone, err := e.ours(ctx, id)
+	if err != nil || gone {
+		return err
+	}
+	if err := e.stopOurs(ctx, full, grace); err != nil {
+		return err
+	}
+	return e.discard(ctx, full)
+}
+
+// discard removes a container that does not run. The caller knows it is ours.
+func (e *Engine) discard(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, e.limits.Gone)
+	defer cancel()
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		err := e.do(ctx, e.limits.Gone, func(ctx context.Context, a dockerAPI) error {
+			return a.ContainerRemove(ctx, id, container.RemoveOptions{RemoveVolumes: true})
+		})
+		if errdefs.IsNotFound(err) {
+			return nil
+		}
+		// A nil error means removed; conflict, that a removal is in progress or
+		// that the container was started again meanwhile: the next look tells.
+		if err != nil && !errdefs.IsConflict(err) {
+			return fmt.Errorf("remove %s: %w", id, err)
+		}
+		select {
+		case <-ctx.Done():
+			return infra(reconcile.ReasonEngineUnavailable, "remove %s: still there after %s (%v)", id, e.limits.Gone, err)
+		case <-tick.C:
+		}
+	}
+}
