@@ -92,8 +92,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	b := &bench{options: o, engine: engine, out: out, trial: &trial.Trial{
 		Binary: "bin/teal", Folder: folder, Listen: "127.0.0.1:" + strconv.Itoa(o.port),
 	}}
-	defer func() {
-		//nolint:contextcheck // what was made is removed after an interrupt, too
+	defer func() { //nolint:contextcheck // what was made is removed after an interrupt, too
 		err = errors.Join(err, b.end(), engine.Close())
 	}()
 	if err := b.begin(ctx); err != nil {
