@@ -89,11 +89,6 @@ func (l *load) prepare(data map[string]any, places index, env variables, at path
 // checkTexts refuses what Compose's own parsers of short forms drop silently or
 // look up in the environment.
 func checkTexts(service map[string]any, at path, report func(finding)) {
-	for k := range service {
-		if meansTeal(k) {
-			report(finding{at: at.with(k), message: "unknown key", hint: `did you mean "x-teal"?`})
-		}
-	}
 	volumes, _ := service["volumes"].([]any)
 	for i, v := range volumes {
 		text, _ := v.(string)
@@ -101,6 +96,12 @@ func checkTexts(service map[string]any, at path, report func(finding)) {
 			report(finding{at: at.with("volumes").item(i), message: "~ is not known here", hint: "write the whole path"})
 		}
 		parts := strings.Split(text, ":")
+		if len(parts) > 1 && len(parts[0]) == 1 && parts[0] != "." && parts[0] != "/" {
+			report(finding{
+				at: at.with("volumes").item(i), message: "a name of one letter is taken for a Windows drive",
+				hint: "write {type: volume, source: " + parts[0] + ", target: " + parts[1] + "}",
+			})
+		}
 		if len(parts) < 3 {
 			continue
 		}

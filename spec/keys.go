@@ -97,6 +97,9 @@ func (r *rule) check(value any, at path, report func(finding)) {
 				r.each.check(value[k], at.with(k), report)
 			case known:
 				inner.check(value[k], at.with(k), report)
+			case r == honouredService && meansTeal(k):
+				report(finding{at: at.with(k), message: "unknown key", hint: `did you mean "x-teal"?`})
+				delete(value, k)
 			case !strings.HasPrefix(k, "x-"):
 				report(r.refuse(k, at))
 				delete(value, k)

@@ -33,6 +33,7 @@ type Policy struct {
 	// they are written: "apparmor=web".
 	AllowSecurityOpts []string `json:"allow_security_opts,omitempty"`
 	// AllowDrivers are drivers of networks and volumes beside bridge and local.
+	// Naming bridge also allows a network to choose a bridge of the host.
 	AllowDrivers []string `json:"allow_drivers,omitempty"`
 }
 
@@ -72,8 +73,14 @@ func (p Policy) CheckNetwork(n Network) error {
 	if slices.Contains(hostNetworks, n.Name) || slices.Contains(hostNetworks[:2], n.Driver) {
 		return fmt.Errorf("the engine's own network %s is not for projects; declare one of the project", n.Name)
 	}
+	if _, ok := n.DriverOpts[bridgeName]; ok && !slices.Contains(p.AllowDrivers, "bridge") {
+		return fmt.Errorf("the policy does not allow %s, which names a bridge of the host", bridgeName)
+	}
 	return p.checkDriver("network", n.Driver, "bridge")
 }
+
+// bridgeName is the option that attaches a network to a bridge of the host.
+const bridgeName = "com.docker.network.bridge.name"
 
 // hostNetworks are networks of the engine that are not a project's own. The
 // first two are also drivers.
