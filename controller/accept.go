@@ -14,6 +14,7 @@ import (
 type offer struct {
 	project spec.Project
 	prune   bool
+	remove  bool // the whole project is given up
 	by      string
 }
 
@@ -27,16 +28,9 @@ func (c *Controller) accept(ctx context.Context, o offer) (api.ApplyResult, erro
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	if err := checkRoutes(o, before); err != nil {
-		return api.ApplyResult{}, err
-	}
-	least, err := c.atLeast(ctx, o.project, before)
+	accepted, err := c.keep(ctx, o, before)
 	if err != nil {
 		return api.ApplyResult{}, err
-	}
-	accepted, err := c.opts.Store.Accept(o.project, o.prune, least, now())
-	if err != nil {
-		return api.ApplyResult{}, fmt.Errorf("accept project %s: %w", o.project.Name, err)
 	}
 	if err := c.family.read(c.opts.Store); err != nil {
 		return api.ApplyResult{}, err
@@ -44,6 +38,43 @@ func (c *Controller) accept(ctx context.Context, o offer) (api.ApplyResult, erro
 	result := described(accepted, o, before)
 	c.announce(result, o)
 	return result, nil
+}
+
+// keep checks an offer and stores it.
+func (c *Controller) keep(ctx context.Context, o offer, before map[spec.Name]reconcile.Desired) ([]reconcile.Accepted, error) {
+	if o.remove {
+		accepted, err := c.opts.Store.Remove(o.project.Name, now())
+		if err != nil {
+			return nil, fmt.Errorf("give up project %s: %w", o.project.Name, err)
+		}
+		return accepted, nil
+	}
+	if err := c.check(o, before); err != nil {
+		return nil, err
+	}
+	least, err := c.atLeast(ctx, o.project, before)
+	if err != nil {
+		return nil, err
+	}
+	accepted, err := c.opts.Store.Accept(o.project, o.prune, least, now())
+	if err != nil {
+		return nil, fmt.Errorf("accept project %s: %w", o.project.Name, err)
+	}
+	return accepted, nil
+}
+
+// check refuses what must not become the desired state.
+func (c *Controller) check(o offer, before map[spec.Name]reconcile.Desired) error {
+	if len(o.project.Services) == 0 {
+		return &api.Error{
+			Reason: api.ReasonInvalid, Message: "project " + o.project.Name + " has no services: nothing was changed",
+			Hint: "teal remove " + o.project.Name + " removes a whole project",
+		}
+	}
+	if err := o.project.Validate(c.opts.Policy); err != nil {
+		return &api.Error{Reason: api.ReasonInvalid, Message: "project " + o.project.Name + " is not acceptable", Details: problems(err)}
+	}
+	return checkRoutes(o, before)
 }
 
 // desired loads the accepted wish of every app.

@@ -12,7 +12,7 @@ var _ api.Controller = (*Controller)(nil)
 
 // Apply implements [api.Controller].
 func (c *Controller) Apply(ctx context.Context, req api.ApplyRequest) (api.ApplyResult, error) {
-	if err := c.mayApply(req.Project); err != nil {
+	if err := c.notWatched(req.Project.Name); err != nil {
 		return api.ApplyResult{}, err
 	}
 	result, err := c.accept(ctx, offer{project: req.Project, prune: req.Prune, by: req.By})
@@ -34,25 +34,11 @@ func (c *Controller) Remove(ctx context.Context, req api.RemoveRequest) (api.App
 	if !known {
 		return api.ApplyResult{}, unknown("project " + req.Project)
 	}
-	result, err := c.accept(ctx, offer{project: spec.Project{Name: req.Project}, prune: true, by: req.By})
+	result, err := c.accept(ctx, offer{project: spec.Project{Name: req.Project}, remove: true, by: req.By})
 	if err == nil {
 		c.reconsider(ctx)
 	}
 	return result, err
-}
-
-// mayApply refuses what no request may make the desired state.
-func (c *Controller) mayApply(p spec.Project) error {
-	if p.Name == "" {
-		return &api.Error{Reason: api.ReasonInvalid, Message: "the project has no name"}
-	}
-	if len(p.Services) == 0 {
-		return &api.Error{
-			Reason: api.ReasonInvalid, Message: "project " + p.Name + " has no services: nothing was changed",
-			Hint: "teal remove " + p.Name + " removes a whole project",
-		}
-	}
-	return c.notWatched(p.Name)
 }
 
 // notWatched refuses a project that a watched file describes.

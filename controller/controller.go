@@ -43,6 +43,8 @@ type Options struct {
 	// value means every 30 seconds.
 	Resync  Schedule
 	Sources []Source
+	// Policy says what a desired state may ask of the host. Sources have theirs.
+	Policy spec.Policy
 	// Supervise, when set, makes sure that the proxy runs. It is called at the
 	// start, at each full look and when the proxy does not answer.
 	Supervise func(ctx context.Context) error

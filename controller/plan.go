@@ -29,7 +29,7 @@ func (c *Controller) Plan(ctx context.Context, req api.PlanRequest) (api.PlanRes
 	wishes := before
 	if req.Project != nil {
 		o := offer{project: *req.Project, prune: req.Prune}
-		if err := checkRoutes(o, before); err != nil {
+		if err := c.check(o, before); err != nil {
 			return api.PlanResult{}, err
 		}
 		wishes = hypothetical(o, before)

@@ -51,10 +51,12 @@ func inWorld(t *testing.T, f func(w *world)) {
 		}
 		w.engine.Publish("web:bad", fake.Image{Digest: "sha256:bad", Behaviour: fake.Behaviour{Never: true}})
 		w.engine.Publish("web:slow", fake.Image{Digest: "sha256:slow", Size: time.Hour})
+		defer func() {
+			if w.stop != nil {
+				w.stop()
+			}
+		}()
 		f(w)
-		if w.stop != nil {
-			w.stop()
-		}
 	})
 }
 
@@ -82,7 +84,7 @@ func web(name, image string, edit ...func(*spec.Service)) spec.Service {
 			Active: spec.ActiveAuto, Strategy: spec.BlueGreen, Promotion: spec.Promotion{Mode: spec.PromotionAuto},
 			Route: spec.Route{Host: "*", Path: "/" + name, Port: 80},
 			Health: spec.Health{
-				Kind: spec.HealthHTTP, Port: 80, Interval: spec.Duration(100 * time.Millisecond), Timeout: spec.Duration(time.Second),
+				Kind: spec.HealthHTTP, Path: "/", Statuses: []spec.StatusRange{{From: 200, To: 299}}, Port: 80, Interval: spec.Duration(100 * time.Millisecond), Timeout: spec.Duration(time.Second),
 				Successes: 2, Failures: 3, Deadline: spec.Duration(30 * time.Second), Restarts: 3,
 			},
 			Drain: spec.Drain{Requests: spec.Duration(30 * time.Second)},
@@ -113,8 +115,8 @@ func db(name, image string) spec.Service {
 }
 
 func project(services ...spec.Service) spec.Project {
-	p := spec.Project{Name: services[0].Name.Project, Services: services}
-	return p
+	slices.SortFunc(services, func(a, b spec.Service) int { return strings.Compare(a.Name.Service, b.Name.Service) })
+	return spec.Project{Name: services[0].Name.Project, Services: services}
 }
 
 // apply accepts services as the project's newest wish.

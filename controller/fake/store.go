@@ -113,7 +113,7 @@ func (s *Store) Accept(p spec.Project, prune bool, atLeast map[spec.Name]int64, 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(p.Services) == 0 && !prune {
+	if len(p.Services) == 0 {
 		return nil, ErrInvalid
 	}
 	s.projects[p.Name] = p
@@ -128,10 +128,18 @@ func (s *Store) Accept(p spec.Project, prune bool, atLeast map[spec.Name]int64, 
 		}
 		out = append(out, s.want(service.Name, had, next))
 	}
-	for app, had := range s.desired {
-		if app.Project != p.Name || named[app] {
+	s.writes++
+	return append(out, s.leaveOut(p.Name, named, prune, now)...), nil
+}
+
+// leaveOut orphans or prunes the project's apps that are not named.
+func (s *Store) leaveOut(project string, named map[spec.Name]bool, prune bool, now time.Time) []reconcile.Accepted {
+	var out []reconcile.Accepted
+	for _, app := range s.sorted() {
+		if app.Project != project || named[app] {
 			continue
 		}
+		had := s.desired[app]
 		next := had
 		next.Orphaned, next.Pruned = !prune, prune
 		if next.Pruned != had.Pruned {
@@ -139,9 +147,19 @@ func (s *Store) Accept(p spec.Project, prune bool, atLeast map[spec.Name]int64, 
 		}
 		out = append(out, s.want(app, had, next))
 	}
+	return out
+}
+
+// Remove implements controller.Store.
+func (s *Store) Remove(project string, now time.Time) ([]reconcile.Accepted, error) {
+	if err := s.write("remove"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.writes++
-	slices.SortFunc(out, func(a, b reconcile.Accepted) int { return strings.Compare(a.App.String(), b.App.String()) })
-	return out, nil
+	delete(s.projects, project)
+	return s.leaveOut(project, nil, true, now), nil
 }
 
 func (s *Store) count(app spec.Name, known bool, atLeast map[spec.Name]int64) int64 {
@@ -176,7 +194,11 @@ func (s *Store) Projects() ([]spec.Project, error) {
 func (s *Store) Apps() ([]spec.Name, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(s.desired), func(a, b spec.Name) int { return strings.Compare(a.String(), b.String()) }), nil
+	return s.sorted(), nil
+}
+
+func (s *Store) sorted() []spec.Name {
+	return slices.SortedFunc(maps.Keys(s.desired), func(a, b spec.Name) int { return strings.Compare(a.String(), b.String()) })
 }
 
 // Load implements controller.Store.
