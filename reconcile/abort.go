@@ -55,6 +55,9 @@ func (t *turn) backToStable() move {
 	if steps := t.missing(t.rec.Stable, "stable must take the traffic back"); len(steps) > 0 {
 		return t.do(steps...)
 	}
+	if t.due() {
+		return t.do(Step{Kind: StepUnroute, Why: "it leads to " + string(c.Colour) + ", where nothing is, and stable cannot be made again"})
+	}
 	return t.wait()
 }
 

@@ -109,6 +109,8 @@ func refuseUndo(in Input, rec Record) string {
 		return fmt.Sprintf("rollout %s is under way; abort it instead", rec.Candidate.Rollout)
 	case rec.Stable == nil:
 		return "nothing is stable yet"
+	case rec.Generation != in.Desired.Generation:
+		return fmt.Sprintf("generation %d is newer and about to be taken in", in.Desired.Generation)
 	case rec.Standby == nil && in.Previous == nil:
 		return "no earlier revision is known"
 	case rec.Standby == nil && !in.Previous.Revision.Known():

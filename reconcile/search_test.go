@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"teal/spec"
 )
 
-var fullSearch = flag.Bool("search.full", false, "search with the full budget of edits, faults and commands")
+var (
+	fullSearch  = flag.Bool("search.full", false, "search with the full budget of edits, faults and commands")
+	firstBreach = flag.Bool("search.first", false, "stop at the first breach")
+)
 
 // budget is what the environment may do along one path.
 type budget struct{ edits, crashes, cmds, flaky int8 }
@@ -69,7 +71,8 @@ type ending struct {
 	ok    bool
 }
 
-const enough = 3 // different breaches are enough to see that something is wrong
+// enough different breaches show that something is wrong.
+func (s *search) enough() bool { return len(s.bad) >= 3 || *firstBreach && len(s.bad) > 0 }
 
 func (s *search) breach(n node, format string, args ...any) {
 	k := fmt.Sprintf(format, args...)
@@ -83,7 +86,7 @@ func (s *search) run(first node) {
 		s.settled[i] = map[node]ending{}
 	}
 	s.push(first)
-	for len(s.queue) > 0 && len(s.bad) < enough {
+	for len(s.queue) > 0 && !s.enough() {
 		n := s.queue[0]
 		s.queue = s.queue[1:]
 		for _, m := range s.after(n) {
@@ -369,20 +372,4 @@ func (s *search) calm(n node, good [versions]bool) (node, bool) {
 		m.promoteReq = true
 	}
 	return m, m != n
-}
-
-// trace tells how n settles, for a failure's report.
-func (s *search) trace(n node, mask int) string {
-	var b strings.Builder
-	good := [versions]bool{true, true, mask&1 != 0, mask&2 != 0}
-	for range 60 {
-		d, _ := s.decide(n)
-		fmt.Fprintf(&b, "%s %v\n", phases[n.phase].Words(), d.Steps)
-		m, moved := s.calm(n, good)
-		if !moved {
-			break
-		}
-		n = m
-	}
-	return b.String()
 }
