@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -75,6 +76,11 @@ func (w *wish) load(ctx context.Context) (spec.Project, error) {
 	if err != nil {
 		return spec.Project{}, err
 	}
+	for _, f := range opts.Files {
+		if _, err := os.Stat(f); err != nil {
+			return spec.Project{}, badInput("", "read Compose file: %v", err)
+		}
+	}
 	project, err := spec.Load(ctx, opts)
 	if err != nil {
 		return spec.Project{}, refusedFile(err)
@@ -85,7 +91,7 @@ func (w *wish) load(ctx context.Context) (spec.Project, error) {
 // options are those of the loader.
 func (w *wish) options() (spec.Options, error) {
 	opts := spec.Options{
-		Files: w.files, ProjectName: w.project, Profiles: w.profiles, Policy: w.policy,
+		ProjectName: w.project, Profiles: w.profiles, Policy: w.policy,
 		Interpolation: map[string]string{},
 	}
 	for _, kv := range w.variables {
@@ -95,10 +101,8 @@ func (w *wish) options() (spec.Options, error) {
 		}
 		opts.Interpolation[k] = v
 	}
+	opts.Files = slices.Clone(w.files)
 	for i, f := range opts.Files {
-		if _, err := os.Stat(f); err != nil {
-			return opts, badInput("", "read Compose file: %v", err)
-		}
 		abs, err := filepath.Abs(f)
 		if err != nil {
 			return opts, fmt.Errorf("find file %s: %w", f, err)
@@ -109,8 +113,10 @@ func (w *wish) options() (spec.Options, error) {
 		return opts, nil
 	}
 	var err error
-	opts.Dir, err = os.Getwd()
-	return opts, err
+	if opts.Dir, err = os.Getwd(); err != nil {
+		return opts, fmt.Errorf("find the current folder: %w", err)
+	}
+	return opts, nil
 }
 
 // refusedFile tells every problem of a desired state.

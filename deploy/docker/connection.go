@@ -24,6 +24,8 @@ import (
 type dockerAPI interface {
 	Close() error
 	Ping(ctx context.Context) (types.Ping, error)
+	ServerVersion(ctx context.Context) (types.Version, error)
+	ClientVersion() string
 	Events(ctx context.Context, options events.ListOptions) (<-chan events.Message, <-chan error)
 
 	ContainerList(ctx context.Context, options container.ListOptions) ([]container.Summary, error)

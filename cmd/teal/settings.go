@@ -1,0 +1,173 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"teal/cmd/teal/internal/config"
+	"teal/controller"
+)
+
+// settings are the flags of run, all of which may stand in teal.yaml and in the
+// environment, too.
+type settings struct {
+	wish
+	prune        bool
+	id           string
+	docker       string
+	subnet       string
+	proxy        string
+	listen       listening
+	replaceProxy bool
+	rebuild      bool
+	resync       string
+	parallel     int
+	logs         logging
+}
+
+// listening is where the proxy listens.
+type listening struct {
+	http, https []string
+	cert, key   string
+	metrics     string
+	trusted     []string
+}
+
+func (l *listening) flags(f *pflag.FlagSet, http []string) {
+	f.StringSliceVar(&l.http, "http", http, "`addresses` the proxy serves plain HTTP on")
+	f.StringSliceVar(&l.https, "https", nil, "`addresses` the proxy serves HTTPS on; needs --cert and --key")
+	f.StringVar(&l.cert, "cert", "", "PEM `file` with the certificate chain; read again when it changes")
+	f.StringVar(&l.key, "key", "", "PEM `file` with the certificate's key")
+	f.StringVar(&l.metrics, "proxy-metrics", "", "`address` the proxy serves /metrics on")
+	f.StringSliceVar(&l.trusted, "trusted", nil, "`networks` (CIDR) of proxies in front of this one, whose X-Forwarded-* are believed")
+	for _, name := range []string{"cert", "key"} {
+		mustMark(config.MarkPath(f, name))
+	}
+}
+
+// check refuses what cannot be listened on.
+func (l *listening) check() error {
+	for _, a := range append(append(append([]string{}, l.http...), l.https...), orNone(l.metrics)...) {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			return badInput("--http :80, or --http 127.0.0.1:8000", "%q is not an address to listen on: %v", a, err)
+		}
+	}
+	switch {
+	case len(l.http)+len(l.https) == 0:
+		return badInput("--http :80", "the proxy has no address to listen on")
+	case len(l.https) > 0 && (l.cert == "" || l.key == ""):
+		return badInput("--cert FILE --key FILE", "--https needs a certificate and its key")
+	case len(l.https) == 0 && (l.cert != "" || l.key != ""):
+		return badInput("--https :443", "a certificate is given, but no address for HTTPS")
+	}
+	return nil
+}
+
+func orNone(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return []string{s}
+}
+
+// urls are the addresses for people.
+func (l *listening) urls() []string {
+	var out []string
+	for _, a := range l.http {
+		out = append(out, "http://"+a)
+	}
+	for _, a := range l.https {
+		out = append(out, "https://"+a)
+	}
+	return out
+}
+
+// logging is how a long-running verb logs.
+type logging struct{ format, level string }
+
+func (l *logging) flags(f *pflag.FlagSet) {
+	f.StringVar(&l.format, "log-format", "text", "text or json")
+	f.StringVar(&l.level, "log-level", "info", "debug, info, warn or error")
+}
+
+// logger returns a logger that writes to w.
+func (l *logging) logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.level)); err != nil {
+		return nil, badInput("--log-level info", "--log-level is %q, not debug, info, warn or error", l.level)
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch l.format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return nil, badInput("--log-format text", "--log-format is %q, neither text nor json", l.format)
+}
+
+func (s *settings) flags(c *cobra.Command) {
+	s.wish.flags(c)
+	f := c.Flags()
+	s.listen.flags(f, []string{":80"})
+	s.logs.flags(f)
+	f.BoolVar(&s.prune, "prune", false, "remove services that the files do not name any more")
+	f.StringVar(&s.id, "controller", "", "`id` on the labels of all that is this controller's (default: made from the state folder)")
+	f.StringVar(&s.docker, "docker", "", "`address` of the Docker Engine (default: DOCKER_HOST, or the local socket)")
+	f.StringVar(&s.subnet, "ingress-subnet", "", "`network` (CIDR) of teal-ingress when it has to be made (default: a free one)")
+	f.StringVar(&s.proxy, "proxy", "embedded", "the `driver` of the proxy: embedded")
+	f.BoolVar(&s.replaceProxy, "replace-proxy", false, "replace a running proxy that has other settings or another version")
+	f.BoolVar(&s.rebuild, "rebuild", false, "move the records aside and build them anew from what runs")
+	f.StringVar(&s.resync, "resync", "30s", "how often everything is looked at though nothing was heard: an interval, or a cron expression")
+	f.IntVar(&s.parallel, "max-parallel", 8, "how many apps are worked on at a time")
+}
+
+// notInFile are the flags of run that are for one run only.
+var notInFile = []string{"rebuild", "replace-proxy"}
+
+// check refuses settings that contradict each other.
+func (s *settings) check() (controller.Schedule, error) {
+	if s.proxy != "embedded" {
+		return controller.Schedule{}, badInput("--proxy embedded", "--proxy is %q; there is: embedded", s.proxy)
+	}
+	if s.parallel < 1 || s.parallel > 256 {
+		return controller.Schedule{}, badInput("--max-parallel 8", "--max-parallel is %d, not a number from 1 to 256", s.parallel)
+	}
+	if err := s.listen.check(); err != nil {
+		return controller.Schedule{}, err
+	}
+	if strings.Trim(s.id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(s.id) > 40 {
+		return controller.Schedule{}, badInput("--controller web-1", "--controller is %q: small letters, digits and hyphens, at most 40", s.id)
+	}
+	schedule, err := controller.ParseSchedule(s.resync)
+	if err != nil {
+		return schedule, badInput("--resync 30s", "--resync: %v", err)
+	}
+	return schedule, nil
+}
+
+// controllerID is the same for the same state folder, even after that was lost:
+// what runs is then still known to be ours.
+func (p *program) controllerID(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	state, err := filepath.Abs(p.statePath())
+	if err != nil {
+		return "", fmt.Errorf("find the state folder: %w", err)
+	}
+	if state == "/var/lib/teal" {
+		return "teal", nil
+	}
+	sum := sha256.Sum256([]byte(state))
+	return "teal-" + hex.EncodeToString(sum[:4]), nil
+}

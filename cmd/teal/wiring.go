@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"teal/controller"
+	"teal/controller/api"
+	"teal/controller/source"
+	"teal/deploy/docker"
+	"teal/deploy/proxy/embedded"
+	"teal/health"
+	"teal/reconcile"
+	"teal/spec"
+	"teal/store"
+)
+
+// Longest times for the parts to stop.
+const (
+	stopAPI        = 5 * time.Second
+	stopController = 20 * time.Second
+	stopProber     = 10 * time.Second
+)
+
+// wiring ties the rooms together for one run of the controller.
+type wiring struct {
+	*program
+	settings
+	resync controller.Schedule
+	log    *slog.Logger
+	parts  *services
+
+	db     *store.DB
+	engine *docker.Engine
+	keeper *keeper
+}
+
+// begin opens and starts everything, in the order of who needs whom.
+func (w *wiring) begin(ctx context.Context) (err error) {
+	if w.id, err = w.controllerID(w.id); err != nil {
+		return err
+	}
+	if w.db, err = w.openStore(w.rebuild, w.log); err != nil {
+		return err
+	}
+	w.parts.closing("store", w.db.Close)
+	if w.engine, err = w.openEngine(); err != nil {
+		return err
+	}
+	w.parts.closing("engine", w.engine.Close)
+	if w.keeper, err = w.newKeeper(); err != nil {
+		return err
+	}
+	sources, err := w.sources()
+	if err != nil {
+		return err
+	}
+	listener, err := api.Listen(w.socketPath())
+	if err != nil {
+		return err
+	}
+	var core *controller.Controller
+	prober := health.New(health.Options{
+		Logger: w.log, Docker: w.engine, Changed: func(app spec.Name) { core.Wake(app) },
+	})
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	core = controller.New(w.options(prober, sources, registry))
+	handler := api.NewHandler(core, api.Options{Logger: w.log, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})})
+
+	w.parts.start(ctx, "prober", stopProber, prober.Run)
+	w.parts.start(ctx, "controller", stopController, core.Run)
+	w.parts.start(ctx, "API", 2*stopAPI, func(ctx context.Context) error {
+		return api.Serve(ctx, listener, handler, stopAPI, w.log)
+	})
+	w.log.Info("api was opened", "socket", w.socketPath(), "controller_id", w.id, "version", version())
+	return nil
+}
+
+// options are those of the controller's core.
+func (w *wiring) options(prober *health.Prober, sources []controller.Source, registry *prometheus.Registry) controller.Options {
+	return controller.Options{
+		ID:            w.id,
+		Version:       version(),
+		Listen:        w.listen.urls(),
+		Store:         w.db,
+		Engine:        w.engine,
+		Proxy:         w.keeper.driver(),
+		Prober:        prober,
+		Logger:        w.log,
+		Parallel:      w.parallel,
+		Resync:        w.resync,
+		Sources:       sources,
+		Supervise:     w.keeper.ensure,
+		EngineVersion: w.engine.Version,
+		Metrics:       registry,
+	}
+}
+
+func (w *wiring) openEngine() (*docker.Engine, error) {
+	return docker.New(docker.Options{
+		Host:         w.docker,
+		ControllerID: w.id,
+		Ingress:      docker.Ingress{Subnet: w.subnet},
+		Policy:       w.policyOf,
+		Logger:       w.log,
+	})
+}
+
+// policyOf is the policy for a project, with the folder it was read from.
+func (w *wiring) policyOf(project string) spec.Policy {
+	out := w.policy
+	all, err := w.db.Projects()
+	if err != nil {
+		w.log.Error("policy was left without the project's folder", "project", project, "error", err)
+		return out
+	}
+	for _, p := range all {
+		if p.Name == project && len(p.Source.Files) > 0 {
+			out.Dir = filepath.Dir(p.Source.Files[0])
+		}
+	}
+	return out
+}
+
+// sources are the watched files, if any were named.
+func (w *wiring) sources() ([]controller.Source, error) {
+	if len(w.files) == 0 {
+		return nil, nil
+	}
+	opts, err := w.wish.options()
+	if err != nil {
+		return nil, err
+	}
+	file, err := source.NewFile(source.Options{
+		Files: opts.Files, Prune: w.prune, Logger: w.log,
+		Load: func(ctx context.Context) (*spec.Project, error) { return spec.Load(ctx, opts) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []controller.Source{file}, nil
+}
+
+// driver is the embedded proxy as the controller sees it.
+type driver struct {
+	*embedded.Client
+	log *slog.Logger
+}
+
+// Read believes what a proxy says it serves even while its newest table on disk
+// is damaged: the next table repairs that.
+func (d driver) Read(ctx context.Context) (reconcile.Snapshot, error) {
+	s, err := d.Client.Read(ctx)
+	if errors.Is(err, embedded.ErrDamaged) {
+		d.log.Warn("proxy lost its newest table", "error", err)
+		return s, nil
+	}
+	return s, err
+}
+
+// keeper looks after the proxy's container.
+type keeper struct {
+	engine  *docker.Engine
+	folder  string
+	listen  listening
+	logs    logging
+	replace bool
+	log     *slog.Logger
+	warned  string // the outdated proxy that was told of
+}
+
+// newKeeper makes the proxy's folder. The proxy's container runs as its owner.
+func (w *wiring) newKeeper() (*keeper, error) {
+	state, err := filepath.Abs(w.statePath())
+	if err != nil {
+		return nil, fmt.Errorf("find the state folder: %w", err)
+	}
+	folder := filepath.Join(state, "proxy")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("make the proxy's folder: %w", err)
+	}
+	return &keeper{engine: w.engine, folder: folder, listen: w.listen, logs: w.logs, replace: w.replaceProxy, log: w.log}, nil
+}
+
+func (k *keeper) driver() driver {
+	return driver{Client: embedded.NewClient(filepath.Join(k.folder, adminSocket)), log: k.log}
+}
