@@ -29,38 +29,6 @@ var behaviours = map[contract.Behaviour]dockertest.Options{
 	contract.Exits:  {Env: map[string]string{"BREAK": "exit"}},
 }
 
-// open returns an engine with an ingress network and a controller of its own.
-func open(t testing.TB, opts docker.Options) (engine *docker.Engine, controller string) {
-	t.Helper()
-	if opts.ControllerID == "" {
-		opts.ControllerID = dockertest.ControllerID(t)
-	}
-	if opts.Ingress.Name == "" {
-		opts.Ingress.Name = "ingress-" + opts.ControllerID
-	}
-	engine, err := docker.New(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return engine, opts.ControllerID
-}
-
-// local makes an image and resolves it.
-func local(t testing.TB, opts dockertest.Options) reconcile.Image {
-	t.Helper()
-	ref := dockertest.Image(t, "v1", opts)
-	found, err := dockertest.Client(t).ImageInspect(t.Context(), ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reconcile.Image{Ref: ref, Digest: found.ID, Local: true}
-}
-
 // person works on the engine by hand.
 type person struct{ *client.Client }
 

@@ -58,9 +58,6 @@ func (e *Engine) run(ctx context.Context, r request) error {
 // surroundings are what the container needs to be there first.
 func (e *Engine) surroundings(ctx context.Context, r request) error {
 	for _, n := range r.project {
-		if m := container.NetworkMode(n.Name); m.IsHost() || m.IsContainer() || m.IsNone() || m.IsDefault() {
-			return refused("network %q is not a project's", n.Name)
-		}
 		if err := e.ensureNetwork(ctx, r.id.Name.Project, n); err != nil {
 			return err
 		}

@@ -16,6 +16,9 @@ import (
 // ensureNetwork makes a network of a project unless there is one of its name.
 // One that is there is used as it is, whoever made it, as Compose does.
 func (e *Engine) ensureNetwork(ctx context.Context, project string, n spec.Network) error {
+	if err := e.policy(project).CheckNetwork(n); err != nil {
+		return refused("network %s: %v", n.Name, err)
+	}
 	e.networks.Lock()
 	defer e.networks.Unlock()
 	_, err := e.inspectNetwork(ctx, n.Name)
@@ -24,9 +27,6 @@ func (e *Engine) ensureNetwork(ctx context.Context, project string, n spec.Netwo
 	}
 	if n.External {
 		return permanent(reconcile.ReasonEngineRefused, "external network %s does not exist; make it with: docker network create %s", n.Name, n.Name)
-	}
-	if err := e.policy(project).CheckNetwork(n); err != nil {
-		return refused("network %s: %v", n.Name, err)
 	}
 	options := network.CreateOptions{
 		Driver: n.Driver, Options: n.DriverOpts, Internal: n.Internal,
