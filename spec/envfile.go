@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ func (l *load) readEnv(abs, format string, lookup variables) (variables, []findi
 	}
 	vars := map[string]string{}
 	missing := map[string]bool{}
+	expanded := onlyExpanded(content)
 	err = dotenv.ParseWithFormat(strings.NewReader(string(content)), abs, vars, func(name string) (string, bool) {
 		if value, ok := lookup[name]; ok {
 			return value, true
@@ -35,7 +37,7 @@ func (l *load) readEnv(abs, format string, lookup variables) (variables, []findi
 		if value, ok := vars[name]; ok {
 			return value, true
 		}
-		if bareUse(name).Match(content) {
+		if bareUse(name).Match(expanded) {
 			missing[name] = true
 			return "", true
 		}
@@ -44,13 +46,29 @@ func (l *load) readEnv(abs, format string, lookup variables) (variables, []findi
 	if err != nil {
 		return nil, []finding{envSyntax(file, err)}, nil
 	}
-	return vars, missingFindings(file, string(content), missing), nil
+	return vars, missingFindings(file, string(expanded), missing), nil
+}
+
+// literal matches what no variable is filled into: values in single quotes,
+// comments, and escaped dollar signs.
+var literal = regexp.MustCompile(`(?m)[=:][ \t]*'[^']*'|(?:^|[ \t])#.*$|\$\$|\\\$`)
+
+// onlyExpanded blanks what is literal, so that places stay the same.
+func onlyExpanded(content []byte) []byte {
+	return literal.ReplaceAllFunc(content, func(b []byte) []byte {
+		return bytes.Map(func(r rune) rune {
+			if r == '\n' {
+				return r
+			}
+			return ' '
+		}, b)
+	})
 }
 
 // bareUse matches a use of a variable that has no default.
 func bareUse(name string) *regexp.Regexp {
 	q := regexp.QuoteMeta(name)
-	return regexp.MustCompile(`(?m)\$` + q + `\b|\$\{` + q + `\}|^\s*(?:export\s+)?` + q + `\s*$`)
+	return regexp.MustCompile(`(?m)\$` + q + `\b|\$\{` + q + `\}|^[ \t]*(?:export[ \t]+)?` + q + `[ \t]*$`)
 }
 
 func missingFindings(file, content string, missing map[string]bool) []finding {
@@ -58,7 +76,7 @@ func missingFindings(file, content string, missing map[string]bool) []finding {
 	for name := range missing {
 		at := position{file: file, line: 1}
 		if loc := bareUse(name).FindStringIndex(content); loc != nil {
-			at.line += strings.Count(strings.TrimLeft(content[:loc[1]], "\n"), "\n") + leadingBreaks(content)
+			at.line += strings.Count(content[:loc[0]], "\n")
 		}
 		out = append(out, finding{
 			where:   at,
@@ -68,8 +86,6 @@ func missingFindings(file, content string, missing map[string]bool) []finding {
 	}
 	return out
 }
-
-func leadingBreaks(s string) int { return len(s) - len(strings.TrimLeft(s, "\n")) }
 
 // envSyntax says where an env file is wrong, never with which words: they may
 // be secrets.

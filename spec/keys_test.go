@@ -259,7 +259,7 @@ func TestEnvFilesKeepSecrets(t *testing.T) {
 			t.Errorf("the content of an env file came through: %v", err)
 		}
 	}
-	dir := files(t, map[string]string{"compose.yaml": "services: {a: {image: b, env_file: e}}", "e": "A='pa$$word$X'\nB=${X:-1}\nC=$B\n"})
+	dir := files(t, map[string]string{"compose.yaml": "services: {a: {image: b, env_file: e}}", "e": "# $X\nA='pa$$word$X'\nB=${X:-1}\nC=$B\n"})
 	env := mustLoad(t, Options{Dir: dir}).Services[0].Container.Environment
 	if env["A"] != "pa$$word$X" || env["B"] != "1" || env["C"] != "1" {
 		t.Errorf("got %v", env)

@@ -45,7 +45,10 @@ func (l *load) canonical(m *model) bool {
 		return false
 	}
 	if problems := validateSchema(m.data); len(problems) > 0 {
-		l.reportAt(m.places, problems...)
+		l.settle()
+		for _, f := range problems {
+			l.reportNew(m.places, f)
+		}
 		return false
 	}
 	delete(m.data, "version")
@@ -77,7 +80,10 @@ func (l *load) transform(m *model, step func(map[string]any) (map[string]any, er
 		at := pathIn(err.Error(), m.places)
 		found = []finding{{at: at, message: lastWords(err)}}
 	}
-	l.reportAt(m.places, found...)
+	l.settle()
+	for _, f := range found {
+		l.reportNew(m.places, f)
+	}
 	return false
 }
 
