@@ -12,12 +12,13 @@ VERSION          := $(shell git describe --tags --always --dirty 2>/dev/null || 
 
 # Parameters, for example: make sim SEEDS=100000
 DEMO_PORT ?= 8000# port of the demo's proxy on 127.0.0.1
+DEMO_FOLDER ?= .cache/demo# where the demo keeps what it writes
 SEEDS     ?= 20000# simulated worlds of make sim (make test runs 2000)
 TIMEOUT   ?= 25m# limit of one package's tests
 PKG       ?= ./...# packages of test-go and race
 BENCH     ?= # what make bench measures, see cmd/bench -h; empty: all of it
 
-export DEMO_PORT
+export DEMO_PORT DEMO_FOLDER
 
 .DEFAULT_GOAL := help
 
@@ -25,7 +26,7 @@ export DEMO_PORT
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo; echo "parameters (make TARGET NAME=value):"
-	@sed -nE 's/^([A-Z_]+) +\?= *([^#]*)# *(.*)/  \1|\2|\3/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-12s %-8s %s\n", $$1, $$2, $$3}'
+	@sed -nE 's/^([A-Z_]+) +\?= *([^#]*)# *(.*)/  \1|\2|\3/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %-11s %s\n", $$1, $$2, $$3}'
 
 .PHONY: build
 build: check-go ## bin/teal, one static binary
@@ -90,7 +91,8 @@ tools: ## ensure the programs that the tests need
 	@.ci/tools
 
 .PHONY: clean
-clean: ## remove what was built
+clean: ## remove what was built, and the demo
+	@[ ! -d $(DEMO_FOLDER) ] || $(MAKE) demo-clean
 	rm -rf bin .cache coverage.out
 
 .PHONY: check-go

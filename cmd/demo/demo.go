@@ -19,6 +19,7 @@ import (
 // demo is one run of the demo.
 type demo struct {
 	bench  *workbench.Bench
+	folder string
 	trial  *trial.Trial
 	out    timeline
 	client *loadgen.Generator
@@ -62,13 +63,13 @@ func (d *demo) prepare(ctx context.Context) error {
 	if removed.Containers > 0 {
 		d.out.say("removed the earlier demo (%d containers)", removed.Containers)
 	}
-	if _, err := d.bench.RemoveImages(ctx, purpose); err != nil {
+	if _, err := d.bench.RemoveImages(ctx, d.purpose()); err != nil {
 		return fmt.Errorf("remove the earlier demo: %w", err)
 	}
 	if err := trial.PortFree(ctx, d.trial.Listen); err != nil {
 		return fmt.Errorf("%w: choose another port, for example DEMO_PORT=8001 make demo", err)
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(d.folder, 0o755); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(filepath.Join("examples", "hello", "compose.yaml"))
@@ -147,10 +148,10 @@ func (d *demo) clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	images, err := d.bench.RemoveImages(ctx, purpose)
+	images, err := d.bench.RemoveImages(ctx, d.purpose())
 	if err != nil {
 		return err
 	}
-	d.out.print("removed %d containers, %d networks, %d images and %s", removed.Containers, removed.Networks, images, folder)
+	d.out.print("removed %d containers, %d networks, %d images and %s", removed.Containers, removed.Networks, removed.Images+images, d.folder)
 	return nil
 }

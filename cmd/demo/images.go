@@ -13,8 +13,8 @@ import (
 	"teal/deploy/workbench"
 )
 
-// purpose marks the demo's images.
-const purpose = "demo"
+// purpose marks this demo's images.
+func (d *demo) purpose() string { return "demo in " + d.folder }
 
 // versions are the images of the demo by tag, as environments of the same app.
 var versions = map[string]map[string]string{
@@ -26,7 +26,7 @@ var versions = map[string]map[string]string{
 
 // images builds the app and makes an image of each version.
 func (d *demo) images(ctx context.Context) error {
-	binary := filepath.Join(folder, "app")
+	binary := filepath.Join(d.folder, "app")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./examples/hello/app")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -38,7 +38,7 @@ func (d *demo) images(ctx context.Context) error {
 	}
 	tags := slices.Sorted(maps.Keys(versions))
 	for _, tag := range tags {
-		img := workbench.Image{Ref: "hello:" + tag, For: purpose, Binary: app, Env: versions[tag]}
+		img := workbench.Image{Ref: "hello:" + tag, For: d.purpose(), Binary: app, Env: versions[tag]}
 		if err := d.bench.Make(ctx, img); err != nil {
 			return err
 		}

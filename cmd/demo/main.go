@@ -9,6 +9,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -25,9 +26,9 @@ import (
 // limit bounds the whole demo.
 const limit = 3 * time.Minute
 
-// folder holds all that the demo writes. It is relative, to keep the path of
-// the socket in it short.
-const folder = ".cache/demo"
+// defaultFolder holds all that the demo writes, unless DEMO_FOLDER names another.
+// It is relative, to keep the path of the socket in it short.
+const defaultFolder = ".cache/demo"
 
 func main() {
 	clean := flag.Bool("clean", false, "remove all that the demo made, and do nothing else")
@@ -57,8 +58,9 @@ func run(ctx context.Context, clean bool) (err error) {
 			err = closeErr
 		}
 	}()
+	folder := cmp.Or(os.Getenv("DEMO_FOLDER"), defaultFolder)
 	d := &demo{
-		bench: bench,
+		bench: bench, folder: folder,
 		out:   timeline{w: os.Stdout, began: time.Now()},
 		trial: &trial.Trial{Binary: "bin/teal", Folder: folder, Listen: "127.0.0.1:" + strconv.Itoa(port)},
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 
@@ -84,10 +85,11 @@ func address(networks map[string]*network.EndpointSettings) string {
 }
 
 // Removed counts what [Bench.Remove] removed.
-type Removed struct{ Containers, Networks int }
+type Removed struct{ Containers, Networks, Images int }
 
-// Remove removes every container that carries label=value, then every network.
-// A network that somebody else's container is on stays.
+// Remove removes every container that carries label=value, then every network,
+// then the images that proxies among the containers were made of. A network or
+// image that somebody else's container uses stays.
 func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error) {
 	var done Removed
 	if label == "" || value == "" {
@@ -100,27 +102,49 @@ func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error
 	if err != nil {
 		return done, fmt.Errorf("list containers: %w", err)
 	}
+	var proxies []string
 	for _, c := range containers {
 		if err := b.removeContainer(ctx, c.ID); err != nil {
 			return done, fmt.Errorf("remove container %s: %w", c.ID, err)
 		}
+		if c.Labels[spec.LabelRole] == spec.RoleProxy {
+			proxies = append(proxies, c.ImageID)
+		}
 		done.Containers++
 	}
+	if done.Networks, err = b.removeNetworks(ctx, by); err != nil {
+		return done, err
+	}
+	for _, id := range proxies {
+		_, err := b.api.ImageRemove(ctx, id, image.RemoveOptions{})
+		switch {
+		case err == nil:
+			done.Images++
+		case errdefs.IsNotFound(err), errdefs.IsConflict(err): // gone, or in use by somebody else
+		default:
+			return done, fmt.Errorf("remove the proxy's image: %w", err)
+		}
+	}
+	return done, nil
+}
+
+func (b *Bench) removeNetworks(ctx context.Context, by filters.Args) (int, error) {
 	networks, err := b.api.NetworkList(ctx, network.ListOptions{Filters: by})
 	if err != nil {
-		return done, fmt.Errorf("list networks: %w", err)
+		return 0, fmt.Errorf("list networks: %w", err)
 	}
+	removed := 0
 	for _, n := range networks {
 		err := b.api.NetworkRemove(ctx, n.ID)
 		switch {
 		case err == nil:
-			done.Networks++
+			removed++
 		case errdefs.IsNotFound(err), errdefs.IsPermissionDenied(err): // gone, or in use by somebody else
 		default:
-			return done, fmt.Errorf("remove network %s: %w", n.Name, err)
+			return removed, fmt.Errorf("remove network %s: %w", n.Name, err)
 		}
 	}
-	return done, nil
+	return removed, nil
 }
 
 // removeContainer removes a container and waits until it is gone, whoever

@@ -156,21 +156,37 @@ func (s *Sockets) dial(ctx context.Context) (*websocket.Conn, *Life, error) {
 
 // ping sends pings until the WebSocket or ctx ends, and returns why it ended.
 func (s *Sockets) ping(ctx context.Context, conn *websocket.Conn, life *Life) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	var reader sync.WaitGroup
+	reader.Go(func() { stop(discard(ctx, conn)) })
+	defer reader.Wait()
 	defer conn.CloseNow()
-	reading := conn.CloseRead(ctx)
 	tick := time.NewTicker(s.cfg.Ping)
 	defer tick.Stop()
 	for {
-		if err := s.pingOnce(reading, conn); err != nil {
+		if err := s.pingOnce(ctx, conn); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause // the reader saw why
+			}
 			return err
 		}
 		s.mu.Lock()
 		life.Pings++
 		s.mu.Unlock()
 		select {
-		case <-reading.Done():
-			return fmt.Errorf("closed by the other side after %d pings", life.Pings)
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		case <-tick.C:
+		}
+	}
+}
+
+// discard reads messages, and with them the answers to pings, until there are
+// no more, and returns why.
+func discard(ctx context.Context, conn *websocket.Conn) error {
+	for {
+		if _, _, err := conn.Read(ctx); err != nil {
+			return err
 		}
 	}
 }

@@ -22,6 +22,9 @@ func TestSocketsStayOpenAreSeenToEndAndAreOpenedAgain(t *testing.T) {
 		}
 		defer c.CloseNow()
 		opened.Add(1)
+		if err := c.Write(r.Context(), websocket.MessageText, []byte("messages are not minded")); err != nil {
+			return
+		}
 		ctx := c.CloseRead(r.Context())
 		select {
 		case <-hangUp:
