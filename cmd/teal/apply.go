@@ -35,7 +35,7 @@ Exit codes: 0 reached, 1 failed and rolled back (the evidence is shown), 2 the
 files were refused, 3 not reached in time, 4 no controller.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := p.fill(c.Flags(), &w.config, "no-wait", "timeout", "output"); err != nil {
+			if err := p.fill(c.Flags(), &w.config); err != nil {
 				return err
 			}
 			project, err := w.load(c.Context())
@@ -150,8 +150,14 @@ func (g goal) reached(list api.StatusList) (bool, error) {
 		case s.Hold != nil && s.Hold.Generation == want.Generation && s.Phase == reconcile.Idle:
 			return true, &failure{code: exitFailed, message: app.String() + " was not brought to what is wanted"}
 		default:
-			done = done && s.Observed >= want.Generation && (s.Synced.OK || s.Synced.Reason == reconcile.ReasonPinned)
+			done = done && s.Observed >= want.Generation && (synced(s) || s.Synced.Reason == reconcile.ReasonPinned)
 		}
 	}
 	return done, nil
+}
+
+// synced reports whether what is wanted is there and, for an app, serves: right
+// after a restart of the controller its probes still have to say so.
+func synced(s reconcile.Status) bool {
+	return s.Synced.OK && (s.Serving.OK || s.Kind != "app")
 }

@@ -53,12 +53,16 @@ func mustMark(err error) {
 	}
 }
 
-// fill takes what no flag said from the environment and the file.
-func (p *program) fill(flags *pflag.FlagSet, file *string, not ...string) error {
+// fill takes what no flag said from the environment and the file. The file is
+// the controller's: it may hold settings that this verb does not have.
+func (p *program) fill(flags *pflag.FlagSet, file *string) error {
 	if *file == "" {
 		*file = p.env("TEAL_CONFIG")
 	}
-	err := config.Fill(flags, p.env, *file, append(not, "config")...)
+	all := &cobra.Command{}
+	new(settings).flags(all)
+	new(program).places(all.Flags())
+	err := config.Fill(flags, all.Flags(), p.env, *file, notInFile...)
 	var problems config.Problems
 	if errors.As(err, &problems) {
 		f := badInput("", "the settings are not right")

@@ -13,8 +13,9 @@ import (
 	"teal/deploy/docker"
 )
 
-// Files in the proxy's folder.
+// The proxy's folder in the state folder, and files in it.
 const (
+	proxyFolder = "proxy"
 	adminSocket = "admin.sock"
 	certFile    = "cert.pem"
 	keyFile     = "key.pem"

@@ -18,7 +18,7 @@ func (p *program) planVerb() *cobra.Command {
 		Short: "Show what apply would do, and why; nothing is changed",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := p.fill(c.Flags(), &w.config, "output"); err != nil {
+			if err := p.fill(c.Flags(), &w.config); err != nil {
 				return err
 			}
 			project, err := w.load(c.Context())

@@ -4,12 +4,15 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"teal/cmd/teal/internal/config"
 	"teal/cmd/teal/internal/view"
 	"teal/controller/api"
 )
@@ -66,18 +69,26 @@ Exit codes: 0 done, 1 failed or rolled back, 2 bad input, 3 timed out,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(flagMistake)
-	root.PersistentFlags().StringVar(&p.state, "state", "", "state folder of the controller (TEAL_STATE; default "+p.defaultState()+")")
-	root.PersistentFlags().StringVar(&p.socket, "socket", "", "socket of the controller (TEAL_SOCKET; default teal.sock in the state folder)")
+	p.places(root.PersistentFlags())
 	root.AddCommand(
 		p.applyVerb(), p.planVerb(), p.statusVerb(), p.waitVerb(),
 		p.promoteVerb(), p.abortVerb(), p.undoVerb(), p.retryVerb(),
 		p.historyVerb(), p.logsVerb(), p.eventsVerb(), p.versionVerb(),
-		p.runVerb(), p.proxyVerb(),
+		p.runVerb(), p.proxyVerb(), p.downVerb(), p.doctorVerb(),
 	)
 	for _, c := range root.Commands() {
 		guard(c)
 	}
 	return root
+}
+
+// places adds the flags that every verb has.
+func (p *program) places(f *pflag.FlagSet) {
+	f.StringVar(&p.state, "state", "", "state `folder` of the controller (TEAL_STATE; default "+p.defaultState()+")")
+	f.StringVar(&p.socket, "socket", "", "`path` of the controller's socket (TEAL_SOCKET; default teal.sock in the state folder)")
+	for _, name := range []string{"state", "socket"} {
+		mustMark(config.MarkPath(f, name))
+	}
 }
 
 // guard marks the errors of a verb's own work, to tell them from mistakes in
@@ -141,6 +152,9 @@ func (p *program) by() string {
 		if v := p.env(name); v != "" {
 			return v
 		}
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
 	}
 	return ""
 }

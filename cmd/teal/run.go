@@ -14,6 +14,9 @@ import (
 	"teal/store"
 )
 
+// databaseFile is the name of the records in the state folder.
+const databaseFile = "teal.db"
+
 func (p *program) runVerb() *cobra.Command {
 	var s settings
 	c := &cobra.Command{
@@ -28,7 +31,7 @@ and in the environment, as TEAL_MAX_PARALLEL=4. A flag wins over the
 environment, that over the file.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := p.fill(c.Flags(), &s.config, notInFile...); err != nil {
+			if err := p.fill(c.Flags(), &s.config); err != nil {
 				return err
 			}
 			return p.run(c.Context(), s)
@@ -59,7 +62,7 @@ func (p *program) run(ctx context.Context, s settings) (err error) {
 
 // openStore opens the records, after moving them aside if that is wanted.
 func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
-	path := filepath.Join(p.statePath(), "teal.db")
+	path := filepath.Join(p.statePath(), databaseFile)
 	if rebuild {
 		kept, err := store.MoveAside(path)
 		switch {

@@ -132,7 +132,7 @@ func (s *settings) flags(c *cobra.Command) {
 }
 
 // notInFile are the flags of run that are for one run only.
-var notInFile = []string{"rebuild", "replace-proxy"}
+var notInFile = []string{"config", "rebuild", "replace-proxy"}
 
 // check refuses settings that contradict each other.
 func (s *settings) check() (controller.Schedule, error) {

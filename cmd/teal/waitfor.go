@@ -57,7 +57,7 @@ func waitedFor(list api.StatusList, until string) (bool, error) {
 			done = done && s.Serving.OK
 			continue
 		}
-		done = done && s.Synced.OK
+		done = done && synced(s)
 		if s.Hold != nil && s.Phase == reconcile.Idle {
 			held = append(held, s.App.String())
 		}

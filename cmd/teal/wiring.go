@@ -185,7 +185,7 @@ func (w *wiring) newKeeper() (*keeper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the state folder: %w", err)
 	}
-	folder := filepath.Join(state, "proxy")
+	folder := filepath.Join(state, proxyFolder)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the proxy's folder: %w", err)
 	}

@@ -174,7 +174,7 @@ func lost(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, ErrUnreachable) {
 		return err
 	}
-	return fmt.Errorf("%w: the connection broke: %w", ErrUnreachable, err)
+	return fmt.Errorf("%w: the connection broke: %w", ErrUnreachable, cause(err))
 }
 
 // cause returns the system's word of a failed dial, which names no path twice.

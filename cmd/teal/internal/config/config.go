@@ -51,32 +51,31 @@ func MarkPath(flags *pflag.FlagSet, name string) error {
 }
 
 // Fill sets every flag that was not given from the environment, else from file
-// (empty: none). Flags called in not are no settings. The error is [Problems],
-// or one of reading the file.
-func Fill(flags *pflag.FlagSet, env func(string) string, file string, not ...string) error {
-	f := &filler{flags: flags, not: append(not, "help"), file: file}
+// (empty: none). The settings are those flags that schema has too, except the
+// ones called in not; keys of schema that flags lacks are checked and left. The
+// error is [Problems], or one of reading the file.
+func Fill(flags, schema *pflag.FlagSet, env func(string) string, file string, not ...string) error {
+	f := &filler{schema: schema, not: append(not, "help"), file: file}
 	given := map[string]bool{}
 	flags.Visit(func(x *pflag.Flag) { given[x.Name] = true })
 	values, err := f.read()
 	if err != nil {
 		return err
 	}
+	schema.VisitAll(func(x *pflag.Flag) {
+		if node := values[x.Name]; node != nil && !f.fits(x, node) {
+			delete(values, x.Name)
+		}
+	})
 	flags.VisitAll(func(x *pflag.Flag) {
-		if !f.known(x.Name) {
-			return
-		}
-		node := values[x.Name]
-		if node != nil && !f.fits(x, node) {
-			return
-		}
-		if given[x.Name] {
+		if !f.known(x.Name) || given[x.Name] {
 			return
 		}
 		if v := env(Variable(x.Name)); v != "" {
 			f.set(x, Variable(x.Name), split(x, v))
 			return
 		}
-		if node != nil {
+		if node := values[x.Name]; node != nil {
 			f.set(x, f.at(node), f.texts(x, node))
 		}
 	})
@@ -93,14 +92,14 @@ func Variable(flag string) string {
 
 // filler is one run of Fill.
 type filler struct {
-	flags    *pflag.FlagSet
+	schema   *pflag.FlagSet
 	not      []string
 	file     string
 	problems Problems
 }
 
 func (f *filler) known(flag string) bool {
-	return f.flags.Lookup(flag) != nil && !slices.Contains(f.not, flag)
+	return f.schema.Lookup(flag) != nil && !slices.Contains(f.not, flag)
 }
 
 func (f *filler) problem(where, format string, args ...any) {
@@ -155,7 +154,7 @@ func (f *filler) keys(top *yaml.Node) map[string]*yaml.Node {
 // near suggests the nearest known key.
 func (f *filler) near(flag string) string {
 	best, least := "", max(2, len(flag)/3)+1
-	f.flags.VisitAll(func(x *pflag.Flag) {
+	f.schema.VisitAll(func(x *pflag.Flag) {
 		if d := levenshtein.ComputeDistance(flag, x.Name); f.known(x.Name) && d < least {
 			best, least = x.Name, d
 		}

@@ -69,7 +69,7 @@ func TestFlagThenEnvironmentThenFileThenDefault(t *testing.T) {
 			if err := f.Parse(c.args); err != nil {
 				t.Fatal(err)
 			}
-			if err := Fill(f, env(c.env), c.file, "no-wait"); err != nil {
+			if err := Fill(f, f, env(c.env), c.file, "no-wait"); err != nil {
 				t.Fatal(err)
 			}
 			if s.http != c.want {
@@ -82,7 +82,7 @@ func TestFlagThenEnvironmentThenFileThenDefault(t *testing.T) {
 func TestEveryKindOfValue(t *testing.T) {
 	path := file(t, "file: [compose.yaml, /abs/other.yaml]\nvariables: {TAG: v1, URL: 'http://a/?b=c,d'}\nmax_parallel: 3\nprune: true\ngrace: 1m\n")
 	f, s := flags(t)
-	if err := Fill(f, env(nil), path, "no-wait"); err != nil {
+	if err := Fill(f, f, env(nil), path, "no-wait"); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(s.files, []string{filepath.Join(filepath.Dir(path), "compose.yaml"), "/abs/other.yaml"}) {
@@ -98,7 +98,7 @@ func TestEveryKindOfValue(t *testing.T) {
 
 func TestListsInTheEnvironment(t *testing.T) {
 	f, s := flags(t)
-	if err := Fill(f, env(map[string]string{"TEAL_FILE": "a.yaml,b.yaml", "TEAL_MAX_PARALLEL": "2"}), ""); err != nil {
+	if err := Fill(f, f, env(map[string]string{"TEAL_FILE": "a.yaml,b.yaml", "TEAL_MAX_PARALLEL": "2"}), ""); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(s.files, []string{"a.yaml", "b.yaml"}) || s.parallel != 2 {
@@ -129,7 +129,7 @@ func TestMistakesNameTheirPlace(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, _ := flags(t)
-			err := Fill(f, env(c.env), file(t, c.text), "no-wait")
+			err := Fill(f, f, env(c.env), file(t, c.text), "no-wait")
 			var problems Problems
 			if !errors.As(err, &problems) {
 				t.Fatalf("got %v", err)
@@ -148,14 +148,26 @@ func TestAFlagDoesNotHideAMistakeInTheFile(t *testing.T) {
 	if err := f.Parse([]string{"--http", ":3"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Fill(f, env(nil), file(t, "http: [x]\n"), "no-wait"); err == nil {
+	if err := Fill(f, f, env(nil), file(t, "http: [x]\n"), "no-wait"); err == nil {
 		t.Error("nothing was said")
+	}
+}
+
+func TestKeysOfOtherVerbsAreCheckedAndLeft(t *testing.T) {
+	f := pflag.NewFlagSet("small", pflag.ContinueOnError)
+	http := f.String("http", ":80", "")
+	schema, _ := flags(t)
+	if err := Fill(f, schema, env(nil), file(t, "http: :1\nmax_parallel: 3\n")); err != nil || *http != ":1" {
+		t.Errorf("%v, http is %s", err, *http)
+	}
+	if err := Fill(f, schema, env(nil), file(t, "max_parallel: [3]\n")); err == nil {
+		t.Error("a wrong value of another verb's key was not refused")
 	}
 }
 
 func TestAnEmptyFileSaysNothing(t *testing.T) {
 	f, s := flags(t)
-	if err := Fill(f, env(nil), file(t, ""), "no-wait"); err != nil || s.http != ":80" {
+	if err := Fill(f, f, env(nil), file(t, ""), "no-wait"); err != nil || s.http != ":80" {
 		t.Errorf("%v, %+v", err, s)
 	}
 }

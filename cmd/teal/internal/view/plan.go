@@ -53,18 +53,18 @@ func appPlan(a api.AppPlan, o Options) []string {
 }
 
 func entry(n int, e api.PlanEntry) []cell {
-	text, t := Clean(e.Text), plain
+	text, mark, t := Clean(e.Text), "", plain
 	switch e.Kind {
 	case api.PlanStep:
 	case api.PlanWait:
-		text, t = "wait: "+text, faint
+		mark, t = "…", faint
 	case api.PlanGate:
-		text, t = "gate: "+text, busy
+		mark, t = "◇", busy
 	}
 	if e.Limit > 0 {
 		text += fmt.Sprintf(" (at most %s)", e.Limit)
 	}
-	return []cell{{fmt.Sprintf("%4d.", n), faint}, {text, t}, {Clean(e.Why), faint}}
+	return []cell{{fmt.Sprintf("%4d.", n), faint}, {mark, t}, {text, t}, {Clean(e.Why), faint}}
 }
 
 // Changes draws differences, one a line, indented.

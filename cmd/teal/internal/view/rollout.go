@@ -144,7 +144,7 @@ func quoted(logs []string, o Options) []string {
 
 // Reached tells in a line that an app stands where it was wanted.
 func Reached(s reconcile.Status, o Options) string {
-	line := fmt.Sprintf("%s %s  gen %d  %s", o.mark(true), name(s.App, o), s.Generation, words(s.Serving))
+	line := fmt.Sprintf("%s %s  gen %d  %s", o.mark(s.Serving.OK), name(s.App, o), s.Generation, words(s.Serving))
 	if !s.Synced.OK {
 		line += "  " + o.paint(busy, syncWords(s))
 		if len(s.Next) > 0 {

@@ -187,9 +187,6 @@ func remarks(s reconcile.Status, o Options) []string {
 		out = append(out, fmt.Sprintf("again in %s  %s (try %d)",
 			length(b.Next.Sub(o.Now)), o.paint(busy, string(b.Failure.Reason)+": "+Clean(b.Failure.Message)), b.Attempts+1))
 	}
-	if s.Override != nil {
-		out = append(out, fmt.Sprintf("undo  the file still wants %s; ends with the next change", ShortImage(s.Image)))
-	}
 	next := strings.Join(s.Next, " | ")
 	if h := s.Hold; h != nil {
 		line := fmt.Sprintf("last  gen %d  %s held: %s", h.Generation, ShortImage(h.Image), o.paint(bad, heldWords(*h)))

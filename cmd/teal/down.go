@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"teal/controller/api"
+	"teal/deploy/docker"
+	"teal/reconcile"
+	"teal/spec"
+	"teal/store"
+)
+
+// removal is what down is to remove.
+type removal struct {
+	project string
+	yes     bool
+	volumes bool
+	id      string
+	docker  string
+	timeout time.Duration
+}
+
+func (p *program) downVerb() *cobra.Command {
+	var r removal
+	c := &cobra.Command{
+		Use:   "down [project]",
+		Short: "Remove what a project, or the controller, runs",
+		Long: `While the controller runs: gives a project up (or all projects) and waits until
+nothing of it is left. The controller and its proxy go on.
+
+While it does not run: takes Teal off the host: every container and network of
+this controller, its proxy included. Its records are moved aside.
+
+Named volumes, and so their data, stay unless --volumes is given.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r.project = first(args)
+			return p.down(c.Context(), r)
+		},
+	}
+	c.Flags().BoolVarP(&r.yes, "yes", "y", false, "do not ask")
+	c.Flags().BoolVar(&r.volumes, "volumes", false, "remove named volumes too, when the controller does not run")
+	c.Flags().StringVar(&r.id, "controller", "", "`id` of the controller (default: made from the state folder)")
+	c.Flags().StringVar(&r.docker, "docker", "", "`address` of the Docker Engine (default: DOCKER_HOST, or the local socket)")
+	c.Flags().DurationVar(&r.timeout, "timeout", 5*time.Minute, "longest wait, 0 for none")
+	return c
+}
+
+func (p *program) down(ctx context.Context, r removal) error {
+	client := p.dial()
+	defer client.Close()
+	list, err := client.Status(ctx, spec.Name{})
+	switch {
+	case err == nil:
+		return p.removeProjects(ctx, client, list, r)
+	case !errors.Is(err, api.ErrUnreachable), errors.Is(err, fs.ErrPermission):
+		return err
+	case r.project != "":
+		f := p.unreachable(err)
+		f.hint = "one project is removed by a running controller; to remove everything without one: teal down"
+		return f
+	}
+	return p.takeOff(ctx, r)
+}
+
+// removeProjects asks the controller, and waits until nothing is left.
+func (p *program) removeProjects(ctx context.Context, c *api.Client, list api.StatusList, r removal) error {
+	if r.volumes {
+		return badInput("stop teal run, then: teal down --volumes", "volumes are only removed while the controller does not run")
+	}
+	projects := projectsOf(list.Apps)
+	if r.project != "" {
+		if !slices.Contains(projects, r.project) {
+			return unknownProject(projects, r.project)
+		}
+		projects = []string{r.project}
+	}
+	if len(projects) == 0 {
+		return p.print("nothing is wanted, so there is nothing to remove; the controller and its proxy go on\n")
+	}
+	if err := p.confirm(r, "remove all containers of "+strings.Join(projects, ", ")); err != nil {
+		return err
+	}
+	for _, name := range projects {
+		if _, err := c.Remove(ctx, api.RemoveRequest{Project: name, By: p.by()}); err != nil {
+			return err
+		}
+	}
+	concerns := func(app spec.Name) bool { return slices.Contains(projects, app.Project) }
+	err := p.await(ctx, c, wait{timeout: r.timeout, apps: concerns, reached: func(l api.StatusList) (bool, error) {
+		return len(only(l, concerns).Apps) == 0, nil
+	}})
+	if err != nil {
+		return err
+	}
+	return p.print(fmt.Sprintf("✔ removed %s; the controller and its proxy go on\n", strings.Join(projects, ", ")))
+}
+
+func projectsOf(apps []reconcile.Status) []string {
+	var out []string
+	for _, s := range apps {
+		out = append(out, s.App.Project)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func unknownProject(all []string, typed string) error {
+	f := badInput("teal status", "no project is called %q", typed)
+	if near := nearest(typed, all); near != "" {
+		f.hint = "teal down " + near
+	}
+	return f
+}
+
+// takeOff removes everything of a controller that does not run.
+func (p *program) takeOff(ctx context.Context, r removal) error {
+	id, err := p.controllerID(r.id)
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("no controller answers: remove all containers and networks of controller %s, and its proxy", id)
+	if r.volumes {
+		what += ", AND ITS VOLUMES WITH THEIR DATA"
+	}
+	if err := p.confirm(r, what); err != nil {
+		return err
+	}
+	if r.timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, r.timeout)
+		defer cancel()
+		ctx = limited
+	}
+	// The lock comes first: a controller that runs would make everything anew.
+	kept, err := store.MoveAside(filepath.Join(p.statePath(), databaseFile))
+	var locked *store.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return &failure{code: exitFailed, message: err.Error(), hint: fmt.Sprintf("stop that controller first: kill %d", locked.PID)}
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	engine, err := docker.New(docker.Options{Host: r.docker, ControllerID: id})
+	if err != nil {
+		return err
+	}
+	err = errors.Join(engine.RemoveAll(ctx, r.volumes), engine.Close())
+	if err == nil { // its table must not be served again
+		err = os.RemoveAll(filepath.Join(p.statePath(), proxyFolder))
+	}
+	if err != nil {
+		return fmt.Errorf("remove what controller %s runs: %w", id, err)
+	}
+	text := fmt.Sprintf("✔ nothing of controller %s is left on the host\n", id)
+	if kept != "" {
+		text += fmt.Sprintf("  its records were kept as %s\n", kept)
+	}
+	return p.print(text)
+}
+
+// confirm asks, unless --yes was given.
+func (p *program) confirm(r removal, what string) error {
+	if r.yes {
+		return nil
+	}
+	if _, err := fmt.Fprintf(p.Stderr, "%s? [y/N] ", what); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	answer, err := bufio.NewReader(p.Stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	if err != nil { // nobody is there to answer
+		return badInput("teal down --yes", "nothing was removed: the question was not answered")
+	}
+	return &failure{code: exitFailed, message: "nothing was removed"}
+}
