@@ -21,6 +21,8 @@ const (
 	metricsPath  = "/metrics"
 	maxTable     = 32 << 20 // bytes of a table in a request
 	adminTime    = 30 * time.Second
+
+	temporarySuffix = ".new"
 )
 
 // reply is what the admin socket answers.
@@ -55,6 +57,12 @@ func (s *server) openAdmin(ctx context.Context, c Config, out *Addresses) error 
 		return err
 	}
 	s.serveAdmin(ln, mux)
+	hln, err := listenUnix(ctx, c.Admin+handoverSuffix)
+	if err != nil {
+		return err
+	}
+	s.handover = hln
+	s.run(func() error { return s.offer(hln) })
 	if c.Metrics == "" {
 		return nil
 	}
@@ -78,7 +86,7 @@ func (s *server) serveAdmin(ln net.Listener, h http.Handler) {
 // listenUnix listens at path for its owner only. A socket that is there already
 // is replaced in one step: it is a dead proxy's, or the one's that hands over.
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
-	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
+	temporary := path + temporarySuffix
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}

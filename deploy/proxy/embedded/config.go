@@ -76,6 +76,8 @@ func (c Config) check() error {
 		return fmt.Errorf("proxy: listening with TLS on %v needs a certificate and a key", c.ListenTLS)
 	case c.Admin == "":
 		return errors.New("proxy: no path for the admin socket")
+	case len(c.Admin)+len(handoverSuffix+temporarySuffix) > maxUnixPath:
+		return fmt.Errorf("proxy: the path of the admin socket %s is longer than the %d bytes a socket may have", c.Admin, maxUnixPath-len(handoverSuffix+temporarySuffix))
 	case c.StateDir == "":
 		return errors.New("proxy: no folder for the table")
 	case c.Logger == nil:

@@ -20,6 +20,10 @@
 //     looks complete.
 //   - A damaged table is reported and never served as an empty one.
 //
+// Each answer counts as the app's failure when it is 5xx or breaks; a client that
+// goes away does not. Route.Timeout is not applied to gRPC, whose requests have
+// no end to count from.
+//
 // What remains: a target that dies between accepting a request's bytes and
 // answering costs that request a 502, unless it is a safe one on a kept
 // connection. Nobody can know whether it was acted upon.

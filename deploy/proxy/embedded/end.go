@@ -88,4 +88,7 @@ func (s *server) closeAll() {
 	for _, e := range s.edges {
 		_ = e.Close()
 	}
+	if s.handover != nil {
+		_ = s.handover.Close()
+	}
 }

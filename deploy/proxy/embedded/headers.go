@@ -17,7 +17,7 @@ func malformed(r *http.Request) string {
 		return "CONNECT is not served here."
 	}
 	uri := requestURI(r)
-	if uri == "" || uri[0] != '/' && uri != "*" {
+	if !strings.HasPrefix(uri, "/") {
 		return "The request's target is not a path."
 	}
 	if !plain(uri) {

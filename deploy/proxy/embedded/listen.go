@@ -8,32 +8,12 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// lastAccepts is how long a listener that ends still takes what clients have
-// opened already.
-const lastAccepts = 20 * time.Millisecond
-
-// listen opens addr with SO_REUSEPORT, so that a new proxy can listen beside the
-// old one before that one ends.
-//
-// The kernel spreads new connections over both. When the old socket closes, what
-// still waits in its queue is reset, unless net.ipv4.tcp_migrate_req is 1 (Linux
-// 5.14); end therefore empties the queue first, which leaves microseconds.
+// listen opens addr.
 func listen(ctx context.Context, addr string) (*net.TCPListener, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var err error
-		if cerr := raw.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-		}); cerr != nil {
-			return cerr
-		}
-		return err
-	}}
+	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
@@ -45,6 +25,7 @@ func listen(ctx context.Context, addr string) (*net.TCPListener, error) {
 // a write to one of them may make no progress.
 type edge struct {
 	*net.TCPListener
+	listen string // as configured
 	slots  chan struct{}
 	stall  time.Duration
 	ending atomic.Bool
@@ -52,34 +33,47 @@ type edge struct {
 	once   sync.Once
 }
 
-func newEdge(ln *net.TCPListener, slots chan struct{}, stall time.Duration) *edge {
-	return &edge{TCPListener: ln, slots: slots, stall: stall, ended: make(chan struct{})}
+func newEdge(ln *net.TCPListener, listen string, slots chan struct{}, stall time.Duration) *edge {
+	return &edge{TCPListener: ln, listen: listen, slots: slots, stall: stall, ended: make(chan struct{})}
 }
 
-// Accept waits for a free slot, then for a client.
+// Accept waits for a client, then for a free place for it.
 func (e *edge) Accept() (net.Conn, error) {
-	select {
-	case e.slots <- struct{}{}:
-	case <-e.ended:
-		return nil, net.ErrClosed
-	}
 	nc, err := e.TCPListener.Accept()
+	if err != nil && e.ending.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, errors.Join(net.ErrClosed, e.Close())
+	}
 	if err != nil {
-		<-e.slots
-		if e.ending.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, net.ErrClosed
-		}
 		return nil, err
+	}
+	if !e.takeSlot() {
+		return nil, errors.Join(net.ErrClosed, nc.Close(), e.Close())
 	}
 	return &client{Conn: nc, free: func() { <-e.slots }, stall: e.stall}, nil
 }
 
-// end lets Accept return what clients have opened already, and then nothing
-// more. Close is still needed.
+// takeSlot waits for a free place. It returns false when there is none and the
+// listener ends.
+func (e *edge) takeSlot() bool {
+	select {
+	case e.slots <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case e.slots <- struct{}{}:
+		return true
+	case <-e.ended:
+		return false
+	}
+}
+
+// end makes Accept close the listener. What waits in its queue is a successor's
+// that inherited it.
 func (e *edge) end() error {
 	e.ending.Store(true)
 	e.once.Do(func() { close(e.ended) })
-	return e.SetDeadline(time.Now().Add(lastAccepts))
+	return e.SetDeadline(time.Now())
 }
 
 // client is a client's connection. It bounds writes by itself: the deadline

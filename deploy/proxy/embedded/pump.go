@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 const (
@@ -116,12 +118,21 @@ func chunk(b []byte, n int) []byte {
 	return b[start : chunkHead+n+2 : chunkHead+n+2]
 }
 
+func passesAsTrailer(name string) bool {
+	return httpguts.ValidTrailerHeader(name) && httpguts.ValidHeaderFieldName(name) && passes(name, false, nil)
+}
+
 // appendEnd ends a chunked body, with the trailers the client announced.
 func (x *exchange) appendEnd(piece []byte) []byte {
 	piece = append(piece, "0\r\n"...)
 	for name, values := range x.r.Trailer {
+		if !passesAsTrailer(name) {
+			continue
+		}
 		for _, v := range values {
-			piece = field(piece, name, v)
+			if httpguts.ValidHeaderFieldValue(v) { // the server does not check these
+				piece = field(piece, name, v)
+			}
 		}
 	}
 	return append(piece, "\r\n"...)

@@ -90,7 +90,9 @@ func (x *exchange) framing(b []byte) []byte {
 	case r.ContentLength < 0:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 		for name := range r.Trailer {
-			b = field(b, "Trailer", name)
+			if passesAsTrailer(name) {
+				b = field(b, "Trailer", name)
+			}
 		}
 	case r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH":
 		b = append(b, "Content-Length: 0\r\n"...)

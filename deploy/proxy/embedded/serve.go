@@ -59,6 +59,7 @@ type server struct {
 	edges      []*edge
 	data       []*http.Server // for clients
 	admin      []*http.Server
+	handover   net.Listener // successors take the listeners here
 	background sync.WaitGroup
 	failed     chan error
 }
@@ -66,48 +67,68 @@ type server struct {
 // open listens everywhere.
 func (s *server) open(ctx context.Context, c Config) (Addresses, error) {
 	var out Addresses
-	slots := make(chan struct{}, s.proxy.limits.Connections)
-	if err := s.openAdmin(ctx, c, &out); err != nil {
+	in, err := inherit(ctx, c.Admin)
+	if err != nil {
 		return out, err
 	}
+	place := places{inherited: in, slots: make(chan struct{}, s.proxy.limits.Connections)}
+	if err := s.openEdges(ctx, c, place, &out); err != nil {
+		return out, errors.Join(err, in.close())
+	}
+	if err := in.close(); err != nil {
+		return out, fmt.Errorf("close listeners that are not configured: %w", err)
+	}
+	return out, s.openAdmin(ctx, c, &out)
+}
+
+// places is where listeners come from and how many clients they take together.
+type places struct {
+	inherited *inherited
+	slots     chan struct{}
+}
+
+func (s *server) openEdges(ctx context.Context, c Config, from places, out *Addresses) error {
 	plain := s.httpServer(c)
 	plain.Protocols.SetUnencryptedHTTP2(true)
 	for _, addr := range c.Listen {
-		e, err := s.openEdge(ctx, addr, slots)
+		e, err := s.openEdge(ctx, addr, from)
 		if err != nil {
-			return out, err
+			return err
 		}
 		out.HTTP = append(out.HTTP, e.Addr().String())
 		s.run(func() error { return plain.Serve(e) })
 	}
 	s.data = append(s.data, plain)
 	if len(c.ListenTLS) == 0 {
-		return out, nil
+		return nil
 	}
 	var err error
 	if s.cert, err = loadCertificate(c); err != nil {
-		return out, err
+		return err
 	}
 	secure := s.httpServer(c)
 	secure.TLSConfig = s.cert.config()
 	s.data = append(s.data, secure)
 	for _, addr := range c.ListenTLS {
-		e, err := s.openEdge(ctx, addr, slots)
+		e, err := s.openEdge(ctx, addr, from)
 		if err != nil {
-			return out, err
+			return err
 		}
 		out.HTTPS = append(out.HTTPS, e.Addr().String())
 		s.run(func() error { return secure.ServeTLS(e, "", "") })
 	}
-	return out, nil
+	return nil
 }
 
-func (s *server) openEdge(ctx context.Context, addr string, slots chan struct{}) (*edge, error) {
-	ln, err := listen(ctx, addr)
-	if err != nil {
-		return nil, err
+func (s *server) openEdge(ctx context.Context, addr string, from places) (*edge, error) {
+	ln := from.inherited.take(addr)
+	if ln == nil {
+		var err error
+		if ln, err = listen(ctx, addr); err != nil {
+			return nil, err
+		}
 	}
-	e := newEdge(ln, slots, s.proxy.limits.Stall)
+	e := newEdge(ln, addr, from.slots, s.proxy.limits.Stall)
 	s.edges = append(s.edges, e)
 	return e, nil
 }

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -56,17 +57,19 @@ func (x *exchange) change(c *conn, resp *http.Response) outcome {
 
 // writeSwitch tells the client that the protocol changes from here on.
 func writeSwitch(w io.Writer, resp *http.Response) error {
-	b := append([]byte(nil), "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"...)
-	b = field(b, "Upgrade", resp.Header.Get("Upgrade"))
+	h := http.Header{"Connection": {"Upgrade"}, "Upgrade": {resp.Header.Get("Upgrade")}}
 	for name, values := range resp.Header {
-		if hopByHop(name) {
-			continue
-		}
-		for _, v := range values {
-			b = field(b, name, v)
+		if !hopByHop(name) {
+			h[name] = values
 		}
 	}
-	_, err := w.Write(append(b, "\r\n"...))
+	var b bytes.Buffer
+	b.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	if err := h.Write(&b); err != nil { // makes line ends inside of values harmless
+		return err
+	}
+	b.WriteString("\r\n")
+	_, err := b.WriteTo(w)
 	return err
 }
 
