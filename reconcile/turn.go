@@ -83,9 +83,10 @@ func (t *turn) backingOff(k StepKind) bool {
 	return true
 }
 
-// lookAt asks for another look at the given time, if none comes earlier.
+// lookAt asks for another look at the given time, if none comes earlier. A time
+// that has passed is no reason to look: this is that look.
 func (t *turn) lookAt(at time.Time) {
-	if at.IsZero() {
+	if !at.After(t.in.Now) {
 		return
 	}
 	if t.d.Again.IsZero() || at.Before(t.d.Again) {
