@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 var (
@@ -26,6 +27,7 @@ func (c *checker) container(at path, s Service) {
 	for name, v := range k.Environment {
 		c.must(name != "" && !strings.ContainsAny(name, "=\x00"), at.with("environment"), "%q is not a name of a variable", name)
 		c.must(!strings.Contains(v, "\x00"), at.with("environment", name), "holds a zero byte")
+		c.must(utf8.ValidString(v), at.with("environment", name), "is not UTF-8 text")
 	}
 	c.labels(at.with("labels"), k.Labels)
 	c.must(restartPolicy.MatchString(k.Restart), at.with("restart"), "must be no, always, unless-stopped or on-failure[:times], not %q", k.Restart)

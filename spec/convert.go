@@ -125,15 +125,7 @@ func (c converter) container(s types.ServiceConfig, app bool) Container {
 
 // environment merges env files, in their order, and then environment.
 func (c converter) environment(s types.ServiceConfig) map[string]string {
-	own := variables{}
-	for _, name := range sortedKeys(s.Environment) {
-		if v := s.Environment[name]; v != nil {
-			own[name] = *v
-		} else {
-			c.refuse("the variable "+name+" has no value: the environment of the process is not read",
-				"write it into .env, or as "+name+": value", "environment", name)
-		}
-	}
+	own := c.ownVariables(s.Environment)
 	lookup := c.env.with(own)
 	out := map[string]string{}
 	for i, f := range s.EnvFiles {
@@ -160,6 +152,19 @@ func (c converter) environment(s types.ServiceConfig) map[string]string {
 		return nil
 	}
 	return out
+}
+
+func (c converter) ownVariables(environment types.MappingWithEquals) variables {
+	own := variables{}
+	for _, name := range sortedKeys(environment) {
+		if v := environment[name]; v != nil {
+			own[name] = *v
+			continue
+		}
+		c.refuse("the variable "+name+" has no value: the environment of the process is not read",
+			"write it into .env, or as "+name+": value", "environment", name)
+	}
+	return own
 }
 
 // normalImage returns the full familiar form of an image reference: nginx is

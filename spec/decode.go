@@ -64,6 +64,14 @@ func (v value) fields(allowed ...string) map[string]value {
 	return out
 }
 
+// child returns a field of v, or an empty value in its place.
+func (v value) child(fields map[string]value, key string) value {
+	if f, ok := fields[key]; ok {
+		return f
+	}
+	return value{at: v.at.with(key), report: v.report}
+}
+
 func (v value) text() string {
 	switch raw := v.raw.(type) {
 	case string:

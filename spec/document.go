@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -52,8 +53,7 @@ func parse(file string, content []byte) ([]document, []finding) {
 func syntaxFinding(file string, err error) finding {
 	at := position{file: file}
 	message := err.Error()
-	var load *yaml.LoadError
-	if errors.As(err, &load) {
+	if load, ok := errors.AsType[*yaml.LoadError](err); ok {
 		at.line, at.column = load.Mark.Line, load.Mark.Column
 		message = load.Message
 	}
@@ -100,11 +100,11 @@ func (b *builder) value(node *yaml.Node, at path) (value any, keep bool) {
 		return nil, true
 	}
 	tag := node.Tag
-	switch {
-	case tag == "!reset":
+	switch tag {
+	case "!reset":
 		b.doc.resets = append(b.doc.resets, at)
 		return nil, false
-	case tag == "!override":
+	case "!override":
 		b.doc.resets = append(b.doc.resets, at)
 		tag = ""
 	}
@@ -123,11 +123,9 @@ func (b *builder) value(node *yaml.Node, at path) (value any, keep bool) {
 }
 
 func (b *builder) alias(node *yaml.Node, at path) (any, bool) {
-	for _, n := range b.open {
-		if n == node.Alias {
-			b.refuse(node, at, "alias *%s contains itself", node.Value)
-			return nil, true
-		}
+	if slices.Contains(b.open, node.Alias) {
+		b.refuse(node, at, "alias *%s contains itself", node.Value)
+		return nil, true
 	}
 	b.open = append(b.open, node.Alias)
 	defer func() { b.open = b.open[:len(b.open)-1] }()

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 )
@@ -23,14 +24,23 @@ func (l *load) readEnv(abs, format string, lookup variables) (variables, []findi
 		return nil, nil, err
 	}
 	file := l.files.show(abs)
+	if !utf8.Valid(content) {
+		return nil, []finding{{where: position{file: file}, message: "is not UTF-8 text"}}, nil
+	}
 	if format == "raw" {
 		vars, problems := rawEnv(file, string(content))
 		return vars, problems, nil
 	}
+	vars, problems := expandedEnv(file, content, lookup)
+	return vars, problems, nil
+}
+
+// expandedEnv reads an env file with quotes, escapes and variables.
+func expandedEnv(file string, content []byte, lookup variables) (variables, []finding) {
 	vars := map[string]string{}
 	missing := map[string]bool{}
 	expanded := onlyExpanded(content)
-	err = dotenv.ParseWithFormat(strings.NewReader(string(content)), abs, vars, func(name string) (string, bool) {
+	err := dotenv.ParseWithFormat(bytes.NewReader(content), file, vars, func(name string) (string, bool) {
 		if value, ok := lookup[name]; ok {
 			return value, true
 		}
@@ -42,11 +52,11 @@ func (l *load) readEnv(abs, format string, lookup variables) (variables, []findi
 			return "", true
 		}
 		return "", false
-	}, format)
+	}, "")
 	if err != nil {
-		return nil, []finding{envSyntax(file, err)}, nil
+		return nil, []finding{envSyntax(file, err)}
 	}
-	return vars, missingFindings(file, string(expanded), missing), nil
+	return vars, missingFindings(file, string(expanded), missing)
 }
 
 // literal matches what no variable is filled into: values in single quotes,

@@ -18,6 +18,7 @@ type scope struct {
 	dir     string // absolute
 	env     variables
 	parents []string // files that include this group
+	file    string   // the one that is being merged
 }
 
 // readFiles merges files. ok is false if the result cannot be used further; the
@@ -29,10 +30,11 @@ func (l *load) readFiles(ctx context.Context, files []string, sc scope) (m model
 		if ctx.Err() != nil {
 			return m, false
 		}
+		sc.file = file
 		docs, read := l.parseFile(file)
 		ok = ok && read
 		for _, d := range docs {
-			ok = l.addDocument(ctx, &m, d, file, sc) && ok
+			ok = l.addDocument(ctx, &m, d, sc) && ok
 		}
 	}
 	if !ok {
@@ -54,11 +56,11 @@ func (l *load) parseFile(file string) ([]document, bool) {
 
 // addDocument merges one document over m: its includes below it, its extends
 // filled in.
-func (l *load) addDocument(ctx context.Context, m *model, d document, file string, sc scope) bool {
+func (l *load) addDocument(ctx context.Context, m *model, d document, sc scope) bool {
 	l.prepare(d.data, d.places, sc.env, nil)
-	ok := l.include(ctx, &d, file, sc)
+	ok := l.include(ctx, &d, sc)
 	e := extension{load: l, env: sc.env, places: d.places}
-	ok = e.all(ctx, mapping(d.data["services"]), base{file: file, dir: sc.dir, resets: d.resets}) && ok
+	ok = e.all(ctx, base{file: sc.file, dir: sc.dir, services: mapping(d.data["services"]), resets: d.resets}) && ok
 	return l.mergeDocument(m, d) && ok // merged even if useless, to see more mistakes at once
 }
 
@@ -105,7 +107,7 @@ func checkTexts(service map[string]any, at path, report func(finding)) {
 		if len(parts) < 3 {
 			continue
 		}
-		for _, o := range strings.Split(parts[len(parts)-1], ",") {
+		for o := range strings.SplitSeq(parts[len(parts)-1], ",") {
 			// Those of binds are seen in the long form.
 			if !slices.Contains([]string{"ro", "rw", "nocopy", "z", "Z", "private", "rprivate", "shared", "rshared", "slave", "rslave"}, o) {
 				report(finding{at: at.with("volumes").item(i), message: "unknown option " + quote(o), hint: "allowed: ro, rw, nocopy"})

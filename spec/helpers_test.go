@@ -81,6 +81,7 @@ func refused(t testing.TB, err error, want string) {
 func app(block string) string {
 	return "services:\n  web:\n    image: web:1\n    x-teal: " + block + "\n"
 }
+
 func mkfifo(t *testing.T, name string) {
 	t.Helper()
 	if err := syscall.Mkfifo(name, 0o600); err != nil {

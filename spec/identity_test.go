@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"strings"
@@ -20,8 +21,8 @@ func sample(v reflect.Value, n *int) {
 		v.Set(reflect.New(v.Type().Elem()))
 		sample(v.Elem(), n)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			sample(v.Field(i), n)
+		for _, f := range v.Fields() {
+			sample(f, n)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
@@ -329,9 +330,7 @@ func TestForeignLabels(t *testing.T) {
 		{LabelRevision, "abcd", `"abcd" is not a revision`},
 	} {
 		labels := map[string]string{}
-		for k, v := range good {
-			labels[k] = v
-		}
+		maps.Copy(labels, good)
 		labels[c.label] = c.value
 		if _, err := ParseLabels(labels); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s=%s: got %v, want %s", c.label, c.value, err, c.want)

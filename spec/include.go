@@ -20,7 +20,7 @@ type inclusion struct {
 }
 
 // include merges what d includes below d's own data.
-func (l *load) include(ctx context.Context, d *document, file string, sc scope) bool {
+func (l *load) include(ctx context.Context, d *document, sc scope) bool {
 	raw, has := d.data["include"]
 	delete(d.data, "include")
 	if !has || raw == nil {
@@ -33,7 +33,7 @@ func (l *load) include(ctx context.Context, d *document, file string, sc scope) 
 	}
 	for i, e := range entries {
 		in, good := l.inclusion(e, path{"include"}.item(i), d.places)
-		ok = good && l.includeOne(ctx, d, in, file, sc) && ok
+		ok = good && l.includeOne(ctx, d, in, sc) && ok
 	}
 	return ok
 }
@@ -77,14 +77,14 @@ func stringList(v any) ([]string, bool) {
 	return nil, false
 }
 
-func (l *load) includeOne(ctx context.Context, d *document, in inclusion, file string, sc scope) bool {
+func (l *load) includeOne(ctx context.Context, d *document, in inclusion, sc scope) bool {
 	report := func(f finding) { l.reportAt(d.places, f) }
 	var files []string
 	for _, p := range in.paths {
 		abs, _ := l.absolutePath(p, sc.dir, report, in.at).(string)
 		files = append(files, filepath.Clean(abs))
 	}
-	parents := append(slices.Clone(sc.parents), file)
+	parents := append(slices.Clone(sc.parents), sc.file)
 	if slices.Contains(parents, files[0]) {
 		report(finding{at: in.at, message: "includes itself: " + l.files.show(files[0])})
 		return false

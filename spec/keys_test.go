@@ -250,6 +250,7 @@ func TestEnvFilesKeepSecrets(t *testing.T) {
 		{"A=\"hunter2\n", "e:2: services.a.env_file[0]: not a valid line of an env file"},
 		{"A=1\n\nB=hunter2$CAFE\n", "e:3: services.a.env_file[0]: the variable CAFE has no value"},
 		{"A=${hunter2\n", "not a valid line"},
+		{"A=hunter2\xff\n", "e: services.a.env_file[0]: is not UTF-8 text"},
 		{"A=1\nB=x${CAFE}\n", "e:2: services.a.env_file[0]: the variable CAFE has no value"},
 	} {
 		dir := files(t, map[string]string{"compose.yaml": "services: {a: {image: b, env_file: e}}", "e": c.env})

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"maps"
 	"strconv"
 	"strings"
 )
@@ -87,5 +86,3 @@ func (x index) moved(from, to path) index {
 	}
 	return out
 }
-
-func (x index) clone() index { return maps.Clone(x) }

@@ -21,8 +21,9 @@ func xteal(v value, exposed []int, checked bool) *Rollout {
 	if p, ok := f["promotion"]; ok {
 		r.Promotion = promotion(p)
 	}
-	decodeRoute(f["route"], v.at.with("route"), &r.Route, exposed, v.report)
-	decodeHealth(f["health"], &r.Health, r.Route.Port, checked)
+	decodeRoute(v.child(f, "route"), &r.Route, exposed)
+	r.Health.Port = r.Route.Port
+	decodeHealth(v.child(f, "health"), &r.Health, checked)
 	if t, ok := f["test"]; ok {
 		r.Test = test(t)
 	}
@@ -84,11 +85,8 @@ func promotion(v value) Promotion {
 	return manual
 }
 
-func decodeRoute(v value, at path, r *Route, exposed []int, report func(finding)) {
-	f := map[string]value{}
-	if v.at != nil {
-		f = v.fields("host", "path", "port", "preview", "hold", "max_body", "timeout")
-	}
+func decodeRoute(v value, r *Route, exposed []int) {
+	f := v.fields("host", "path", "port", "preview", "hold", "max_body", "timeout")
 	if h, ok := f["host"]; ok {
 		r.Host = strings.ToLower(h.text())
 	}
@@ -100,16 +98,10 @@ func decodeRoute(v value, at path, r *Route, exposed []int, report func(finding)
 	} else if len(exposed) == 1 {
 		r.Port = exposed[0]
 	} else {
-		report(finding{at: at.with("port"), message: "missing: the port that the app listens on", hint: "write route: {port: 8080}, or name exactly one port in expose"})
+		v.child(f, "port").refuse("missing: the port that the app listens on", "write route: {port: 8080}, or name exactly one port in expose")
 	}
 	if p, ok := f["preview"]; ok {
-		pf := p.fields("host", "token")
-		if h, ok := pf["host"]; ok {
-			r.Preview.Host = strings.ToLower(h.text())
-		}
-		if t, ok := pf["token"]; ok {
-			r.Preview.Token = t.text()
-		}
+		r.Preview = preview(p)
 	}
 	if h, ok := f["hold"]; ok {
 		r.Hold = h.duration()
@@ -120,6 +112,18 @@ func decodeRoute(v value, at path, r *Route, exposed []int, report func(finding)
 	if t, ok := f["timeout"]; ok {
 		r.Timeout = t.duration()
 	}
+}
+
+func preview(v value) Preview {
+	var p Preview
+	f := v.fields("host", "token")
+	if h, ok := f["host"]; ok {
+		p.Host = strings.ToLower(h.text())
+	}
+	if t, ok := f["token"]; ok {
+		p.Token = t.text()
+	}
+	return p
 }
 
 // routePath takes slashes off the end: prefixes end on borders of segments.
@@ -206,7 +210,7 @@ func validHost(h string) bool {
 	if h == "" || len(h) > 253 || h != strings.ToLower(h) {
 		return false
 	}
-	for _, label := range strings.Split(h, ".") {
+	for label := range strings.SplitSeq(h, ".") {
 		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" ||
 			strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
 			return false

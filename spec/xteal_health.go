@@ -7,19 +7,17 @@ import (
 )
 
 // decodeHealth reads x-teal.health. Without it the engine's own check is taken
-// if Compose gives the service one, and any answer of the app otherwise.
-func decodeHealth(v value, h *Health, port int, checked bool) {
-	f := map[string]value{}
-	if v.at != nil {
-		f = v.fields("http", "tcp", "docker", "port", "host", "headers", "status", "body",
-			"interval", "timeout", "successes", "failures", "min_healthy", "deadline", "restarts")
-	}
-	decodeKind(v, f, h, port, checked)
+// if Compose gives the service one, and any answer of the app otherwise. h.Port
+// is the route's.
+func decodeHealth(v value, h *Health, checked bool) {
+	f := v.fields("http", "tcp", "docker", "port", "host", "headers", "status", "body",
+		"interval", "timeout", "successes", "failures", "min_healthy", "deadline", "restarts")
+	decodeKind(v, f, h, checked)
 	decodeHTTP(f, h)
 	decodeTimes(f, h)
 }
 
-func decodeKind(v value, f map[string]value, h *Health, port int, checked bool) {
+func decodeKind(v value, f map[string]value, h *Health, checked bool) {
 	http, hasHTTP := f["http"]
 	tcp, hasTCP := f["tcp"]
 	docker, hasDocker := f["docker"]
@@ -28,16 +26,15 @@ func decodeKind(v value, f map[string]value, h *Health, port int, checked bool) 
 		v.refuse("more than one kind of probe", "write one of http, tcp and docker")
 		return
 	case n == 0 && checked:
-		h.Kind = HealthDocker
-		return
+		h.Kind, h.Port = HealthDocker, 0
 	case n == 0:
-		h.Kind, h.Path, h.Port, h.Statuses = HealthHTTP, probePath, port, anyAnswer
+		h.Kind, h.Path, h.Statuses = HealthHTTP, probePath, anyAnswer
 	case hasHTTP:
-		h.Kind, h.Path, h.Port, h.Statuses = HealthHTTP, http.text(), port, goodAnswer
+		h.Kind, h.Path, h.Statuses = HealthHTTP, http.text(), goodAnswer
 	case hasTCP:
-		h.Kind, h.Port = HealthTCP, tcpPort(tcp, port)
+		h.Kind, h.Port = HealthTCP, tcpPort(tcp, h.Port)
 	case hasDocker:
-		h.Kind = HealthDocker
+		h.Kind, h.Port = HealthDocker, 0
 		if !docker.boolean() {
 			docker.refuse("must be true", "write http: / or tcp: true for another kind")
 		}

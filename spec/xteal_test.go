@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -162,7 +163,10 @@ func TestTealRefuses(t *testing.T) {
 // TestEveryProblemAtOnce: an operator corrects a file once.
 func TestEveryProblemAtOnce(t *testing.T) {
 	_, err := compose(t, "services:\n  web:\n    image: web:1\n    privileged: true\n    mem_limit: ${NONE}\n    x-teal: {actve: blue, route: {port: x}, drain: soon}\n")
-	problems := err.(*Error).Problems
+	var problems Errors
+	if !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
 	want := []string{"services.web.privileged", "services.web.mem_limit", "services.web.x-teal.actve", "services.web.x-teal.route.port", "services.web.x-teal.drain"}
 	for i, p := range problems {
 		if len(problems) != len(want) || p.Key != want[i] || p.Line == 0 || p.File != "compose.yaml" || p.Column == 0 {
