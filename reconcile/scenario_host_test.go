@@ -78,7 +78,7 @@ func (h *host) words(s Step) string {
 	case StepEnsure:
 		return "start " + place(s.Ensure.Colour, s.Ensure.Replica, s.Ensure.Revision.Image.Ref)
 	case StepStop, StepRemove:
-		if b := h.find(s.Container); b != nil {
+		if b := h.find(s.Container); b != nil && b != h.test {
 			return string(s.Kind) + " " + place(b.Colour, b.Replica, b.Image)
 		}
 		return string(s.Kind) + " " + s.Label

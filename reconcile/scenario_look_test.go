@@ -84,6 +84,15 @@ func (b *box) probe(r behaviour, p ProbeTarget, wanted bool, now time.Time) {
 	}
 }
 
+// restless reports whether probes are about to turn: their turning is an event.
+func (h *host) restless(now time.Time) bool {
+	return slices.ContainsFunc(h.boxes, func(b *box) bool {
+		r := h.runs[b.Image]
+		turns := b.good.After(now) || b.Probe.Successes < 3 && b.Probe.Failures < 3
+		return b.State == Running && !b.probed.IsZero() && !r.sick && turns
+	})
+}
+
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
