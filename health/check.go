@@ -51,15 +51,15 @@ type check func(ctx context.Context) outcome
 
 // within makes one probe that takes no longer than timeout.
 func (c check) within(ctx context.Context, timeout time.Duration) outcome {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, &lateError{timeout})
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, wordsError("timed out after "+timeout.String()))
 	defer cancel()
 	return c(ctx)
 }
 
-// lateError says that a probe took too long.
-type lateError struct{ limit time.Duration }
+// wordsError is an error in our own words: they may be shown.
+type wordsError string
 
-func (e *lateError) Error() string { return "timed out after " + e.limit.String() }
+func (e wordsError) Error() string { return string(e) }
 
 // newCheck returns the probe that want asks for.
 func (p *Prober) newCheck(want reconcile.ProbeTarget) check {
@@ -116,13 +116,13 @@ var refusals = []struct {
 // the error's own text, which may quote what was sent and what was answered;
 // otherwise is for what is not known here.
 func refused(ctx context.Context, what string, err error, otherwise string) outcome {
-	var late *lateError
-	if errors.As(context.Cause(ctx), &late) {
-		return outcome{failed, what + late.Error()}
+	var own wordsError
+	if errors.As(context.Cause(ctx), &own) || errors.As(err, &own) {
+		return outcome{failed, what + string(own)}
 	}
-	for _, own := range ours {
-		if errors.Is(err, own) {
-			return outcome{unknown, what + "not probed: " + own.Error()}
+	for _, fault := range ours {
+		if errors.Is(err, fault) {
+			return outcome{unknown, what + "not probed: " + fault.Error()}
 		}
 	}
 	for _, r := range refusals {

@@ -122,18 +122,17 @@ func (c httpCheck) ask(ctx context.Context, conn net.Conn, r *bufio.Reader) (*ht
 			return answer, err
 		}
 	}
-	return nil, errors.New("no end of interim answers")
+	return nil, wordsError("no end of interim answers")
 }
 
 // unanswered is the outcome of a probe without a whole header; left is how much
 // of it might still have been read.
 func (c httpCheck) unanswered(ctx context.Context, err error, left int64) outcome {
 	switch {
-	case !errors.Is(err, io.ErrUnexpectedEOF):
-	case left == maxHeader:
-		err = io.EOF
 	case left <= 0:
-		err = errors.New("header too large")
+		err = wordsError("header too large")
+	case left == maxHeader && errors.Is(err, io.ErrUnexpectedEOF):
+		err = io.EOF
 	}
 	return refused(ctx, c.what, err, "not a valid HTTP answer")
 }
