@@ -36,8 +36,8 @@ type Options struct {
 	Prober Prober
 	Logger *slog.Logger
 
-	// Parallel is how many passes run at once; 0 means 8. With 1, the steps of a
-	// pass are performed one after the other, too.
+	// Parallel is how many passes run at once; 0 means 8. With 1, the looks and
+	// steps of a pass, too, come one after the other.
 	Parallel int
 	// Resync is when every app is looked at although nothing was heard; the zero
 	// value means every 30 seconds.

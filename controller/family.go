@@ -52,13 +52,6 @@ func (f *family) all() []spec.Name {
 	return slices.SortedFunc(maps.Keys(f.apps), byName)
 }
 
-// knows reports whether app is known.
-func (f *family) knows(app spec.Name) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.apps[app]
-}
-
 // forget drops an app of which nothing is left.
 func (f *family) forget(app spec.Name) {
 	f.mu.Lock()

@@ -9,40 +9,64 @@ import (
 	"teal/spec"
 )
 
-// sight is what one look showed. With engine set the world is not to be used;
-// with proxy set only Served is unknown.
+// sight is what one look showed. With engine or store set the world is not to
+// be used; with proxy set only Served is unknown.
 type sight struct {
-	world         reconcile.World
-	engine, proxy error
+	world                reconcile.World
+	engine, proxy, store error
 }
 
 // observe looks at everything that matters to an app, in parallel, each within
 // its limit.
 func (c *Controller) observe(ctx context.Context, state reconcile.State) sight {
 	var (
-		out  sight
-		seen Seen
-		wg   sync.WaitGroup
+		out          sight
+		seen         Seen
+		dependencies map[string]reconcile.DependencyState
+		awaited      error // what the engine said of the dependencies
 	)
 	app := state.Desired.Service.Name
-	wg.Go(func() {
-		out.engine = c.safely("observe", app, func() (err error) { seen, err = c.observeEngine(ctx, app); return err })
-	})
+	looks := []func(){
+		func() {
+			out.engine = c.safely("observe", app, func() (err error) { seen, err = c.observeEngine(ctx, app); return err })
+		},
+		func() {
+			out.store = c.safely("observe dependencies", app, func() (err error) {
+				dependencies, awaited, err = c.observeDependencies(ctx, state.Desired.Service)
+				return err
+			})
+		},
+	}
 	if routed(state) {
-		wg.Go(func() {
+		looks = append(looks, func() {
 			out.proxy = c.safely("read the proxy", app, func() (err error) { out.world.Served, err = c.observeProxy(ctx, app); return err })
 		})
 	}
-	dependencies, dependencyErr := c.observeDependencies(ctx, state.Desired.Service)
-	wg.Wait()
+	c.together(looks)
 	if out.engine == nil {
-		out.engine = dependencyErr
+		out.engine = awaited
 	}
 	out.world.Containers, out.world.Test, out.world.Dependencies = seen.Containers, seen.Test, dependencies
 	for i := range out.world.Containers {
 		out.world.Containers[i].Probe = c.opts.Prober.Probe(out.world.Containers[i].ID)
 	}
 	return out
+}
+
+// together does all of fs side by side, or one after the other where the
+// options ask for that, and returns when all are done.
+func (c *Controller) together(fs []func()) {
+	if c.opts.Parallel == 1 {
+		for _, f := range fs {
+			f()
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for _, f := range fs {
+		wg.Go(f)
+	}
+	wg.Wait()
 }
 
 func (c *Controller) observeEngine(ctx context.Context, app spec.Name) (Seen, error) {
@@ -75,17 +99,18 @@ func routed(s reconcile.State) bool {
 		r.Standby != nil && r.Standby.Revision.Port > 0
 }
 
-// observeDependencies tells how far the services have come that s depends on.
-func (c *Controller) observeDependencies(ctx context.Context, s spec.Service) (map[string]reconcile.DependencyState, error) {
+// observeDependencies tells how far the services have come that s depends on,
+// or why the engine or the store did not say.
+func (c *Controller) observeDependencies(ctx context.Context, s spec.Service) (out map[string]reconcile.DependencyState, engine, store error) {
 	if len(s.DependsOn) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
-	out := map[string]reconcile.DependencyState{}
+	out = map[string]reconcile.DependencyState{}
 	for _, d := range s.DependsOn {
 		name := spec.Name{Project: s.Name.Project, Service: d.Service}
 		state, known, err := c.opts.Store.Load(name)
 		if err != nil {
-			return nil, fmt.Errorf("load %s: %w", name, err)
+			return nil, nil, fmt.Errorf("load %s: %w", name, err)
 		}
 		if !known {
 			out[d.Service] = reconcile.DependencyState{Words: "not known"}
@@ -93,12 +118,12 @@ func (c *Controller) observeDependencies(ctx context.Context, s spec.Service) (m
 		}
 		seen, err := c.observeEngine(ctx, name)
 		if err != nil {
-			return nil, err
+			return nil, err, nil
 		}
 		for i := range seen.Containers {
 			seen.Containers[i].Probe = c.opts.Prober.Probe(seen.Containers[i].ID)
 		}
 		out[d.Service] = dependencyState(state, seen.Containers)
 	}
-	return out, nil
+	return out, nil, nil
 }

@@ -38,9 +38,11 @@ func (o *orphans) replace(names []spec.Name) (fresh []spec.Name) {
 	return fresh
 }
 
-// findOrphans asks the engine for apps that nobody wants, with one event each
-// when they are first seen.
-func (c *Controller) findOrphans(ctx context.Context) {
+// Sweep looks at what belongs to no known app, as Run does at every full look.
+// Containers are reported, with one event when they are first seen, and left
+// alone. A route that leads nowhere, as a proxy can have that came back with an
+// old table, is taken away.
+func (c *Controller) Sweep(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, c.opts.Limits.Observe)
 	defer cancel()
 	running, err := c.opts.Engine.Apps(limited)
@@ -48,7 +50,8 @@ func (c *Controller) findOrphans(ctx context.Context) {
 		c.answered(ctx, engineSide, fmt.Errorf("list apps: %w", err))
 		return
 	}
-	maps.DeleteFunc(running, func(app spec.Name, _ int64) bool { return c.family.knows(app) })
+	c.sweepRoutes(ctx, running)
+	maps.DeleteFunc(running, func(app spec.Name, _ int64) bool { return c.known(app) })
 	names := slices.SortedFunc(maps.Keys(running), byName)
 	for _, app := range c.orphans.replace(names) {
 		c.note(reconcile.Event{
@@ -56,4 +59,34 @@ func (c *Controller) findOrphans(ctx context.Context) {
 			Message: "containers of this app run, but no desired state names it; they are left alone",
 		})
 	}
+}
+
+// sweepRoutes takes away the routes of apps that are neither known nor have
+// containers.
+func (c *Controller) sweepRoutes(ctx context.Context, running map[spec.Name]int64) {
+	snapshot, err := c.router.read(ctx)
+	if err != nil {
+		c.answered(ctx, proxySide, err)
+		return
+	}
+	for _, route := range snapshot.Table.Routes {
+		if _, runs := running[route.App]; runs || c.known(route.App) {
+			continue
+		}
+		step := reconcile.Step{Kind: reconcile.StepUnroute, App: route.App, Why: "the app is not known and has no containers"}
+		if out := c.router.change(ctx, step); out.Failure != nil {
+			c.log.Warn("route was not removed", "app", route.App.String(), "error", out.Failure)
+			continue
+		}
+		c.note(reconcile.Event{
+			At: now(), App: route.App, Reason: reconcile.ReasonRouteDrift,
+			Message: "the proxy had a route for an app that is not known and has no containers; it was removed",
+		})
+	}
+}
+
+// known asks the store itself: what was accepted a moment ago counts.
+func (c *Controller) known(app spec.Name) bool {
+	_, known, err := c.opts.Store.Load(app)
+	return known || err != nil
 }

@@ -67,7 +67,7 @@ func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (t
 	}
 	state.Desired.Service.Name = app
 	saw := c.observe(ctx, state)
-	if err := errors.Join(saw.engine, saw.proxy); errors.Is(err, errDefect) {
+	if err := errors.Join(saw.engine, saw.proxy, saw.store); saw.store != nil || errors.Is(err, errDefect) {
 		return time.Time{}, err
 	}
 	c.answered(ctx, engineSide, saw.engine)

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"teal/reconcile"
@@ -27,22 +26,17 @@ func (c *Controller) perform(ctx context.Context, app spec.Name, steps []reconci
 		}
 	}
 	outcomes := make([]*reconcile.Outcome, len(steps))
-	var wg sync.WaitGroup
+	effects := make([]func(), len(steps))
 	for i, s := range steps {
-		one := func() {
+		effects[i] = func() {
 			stepCtx := ctx
 			if mayBeGivenUp(s.Kind) {
 				stepCtx = interruptible
 			}
 			outcomes[i] = c.effect(stepCtx, s)
 		}
-		if c.opts.Parallel == 1 {
-			one()
-			continue
-		}
-		wg.Go(one)
 	}
-	wg.Wait()
+	c.together(effects)
 	var known []done
 	for i, o := range outcomes {
 		if o != nil {

@@ -48,7 +48,7 @@ func TestSettledPassWritesNothing(t *testing.T) {
 		time.Sleep(time.Minute)
 		writes, seq := w.store.Writes(), w.proxy.Look().Table.Seq
 		var effects atomic.Int32
-		w.engine.Done = func(reconcile.Step) { effects.Add(1) }
+		w.engine.Done = func(reconcile.Step, reconcile.Container) { effects.Add(1) }
 		time.Sleep(time.Hour)
 		if w.store.Writes() != writes || effects.Load() != 0 || w.proxy.Look().Table.Seq != seq {
 			t.Errorf("%d writes, %d effects, table %d → %d; want none\n%s",

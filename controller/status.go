@@ -74,8 +74,11 @@ func (c *Controller) present(ctx context.Context, state reconcile.State) (reconc
 		return world, errLost{c.health.of(engineSide).Message}
 	}
 	saw := c.observe(ctx, state)
-	if saw.engine == nil {
+	if saw.engine == nil && saw.store == nil {
 		return saw.world, nil
+	}
+	if saw.engine == nil {
+		saw.engine = saw.store
 	}
 	c.answered(ctx, engineSide, saw.engine)
 	world, _ := c.memory.last(state.Desired.Service.Name)

@@ -61,7 +61,7 @@ func (c *Controller) resync(ctx context.Context) {
 // lookAtAll makes every app due, and reports containers that belong to none.
 func (c *Controller) lookAtAll(ctx context.Context) {
 	c.queue.add(c.family.all()...)
-	c.findOrphans(ctx)
+	c.Sweep(ctx)
 }
 
 // callSupervisor asks for the proxy to be looked after, soon.

@@ -37,9 +37,10 @@ type Call struct {
 type Engine struct {
 	// Fault, when set, is asked before every call.
 	Fault func(Call) Fault
-	// Done, when set, is called after every effect that happened, lost answer or
-	// not, with the lock held.
-	Done func(reconcile.Step)
+	// Done, when set, is called for every effect that happened, lost answer or
+	// not, with the container as it was before a stop or removal, and as it is
+	// after being made or started. The lock is held: it must not ask the engine.
+	Done func(reconcile.Step, reconcile.Container)
 	// Stopping is how long a container takes to end once it is asked to, and
 	// Removing how long it then takes to vanish.
 	Stopping, Removing time.Duration
@@ -56,6 +57,7 @@ type Engine struct {
 type watcher struct {
 	changed func(spec.Name)
 	broken  chan struct{}
+	stays   bool // outlives a break
 }
 
 // container is one container of the engine.
@@ -65,7 +67,8 @@ type container struct {
 	stranger  bool
 	test      bool
 	behaviour Behaviour
-	restarts  bool      // the engine restarts it when it exits
+	policy    bool      // the engine is to restart it when it exits
+	restarts  bool      // and it will: it was not stopped
 	gone      time.Time // removing: when it has vanished
 	exitCount int
 }
@@ -251,6 +254,9 @@ func (e *Engine) Watch(ctx context.Context, ready func(), changed func(spec.Name
 
 func (e *Engine) breakStreams() {
 	for id, w := range e.watchers {
+		if w.stays {
+			continue
+		}
 		close(w.broken)
 		delete(e.watchers, id)
 	}
@@ -296,3 +302,12 @@ func (e *Engine) byID(id string) *container {
 
 // stamp is now, as an engine tells it.
 func stamp() time.Time { return time.Now().UTC().Round(0) }
+
+// Listen has heard called for every event, for as long as the engine exists. It
+// is called with the lock held: it must not ask the engine.
+func (e *Engine) Listen(heard func(spec.Name)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.next++
+	e.watchers[e.next] = &watcher{changed: heard, broken: make(chan struct{}), stays: true}
+}

@@ -71,3 +71,22 @@ func (e *Engine) run(id string) (start time.Time, b Behaviour, ok bool) {
 	e.advance(c, stamp())
 	return c.StartedAt, c.behaviour, c.State == reconcile.Running
 }
+
+// Passed reports whether the container at address would pass a probe now, or
+// would have done at a moment within the given span before.
+func (e *Engine) Passed(address string, within time.Duration) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := stamp()
+	for _, c := range e.containers {
+		if c.Address != address || address == "" {
+			continue
+		}
+		e.advance(c, now)
+		if c.State != reconcile.Running {
+			return within > 0 && (c.State == reconcile.Exited || c.State == reconcile.Restarting)
+		}
+		return c.behaviour.healthyAt(c.StartedAt, now) || c.behaviour.healthyAt(c.StartedAt, now.Add(-within))
+	}
+	return false
+}

@@ -52,11 +52,11 @@ func (e *Engine) effect(ctx context.Context, s reconcile.Step, half bool) reconc
 	case reconcile.StepPull:
 		return e.pull(ctx, s)
 	case reconcile.StepEnsure:
-		return e.did(s, e.ensure(s, half))
+		return e.told(s, e.ensure(s, half))
 	case reconcile.StepStop, reconcile.StepRemove:
-		return e.did(s, e.end(ctx, s))
+		return e.told(s, e.end(ctx, s))
 	case reconcile.StepTest:
-		return e.did(s, e.test(s))
+		return e.told(s, e.test(s))
 	case reconcile.StepEvidence:
 		return e.evidence(s)
 	case reconcile.StepRoute, reconcile.StepUnroute:
@@ -64,15 +64,19 @@ func (e *Engine) effect(ctx context.Context, s reconcile.Step, half bool) reconc
 	panic("fake: an engine does not do " + string(s.Kind))
 }
 
-// did tells the test of an effect, and those who watch.
-func (e *Engine) did(s reconcile.Step, out reconcile.Outcome) reconcile.Outcome {
+// told sends an event to those who watch.
+func (e *Engine) told(s reconcile.Step, out reconcile.Outcome) reconcile.Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if out.Failure == nil && e.Done != nil {
-		e.Done(s)
-	}
 	e.tell(s.App)
 	return out
+}
+
+// did tells the test of an effect on c.
+func (e *Engine) did(s reconcile.Step, c reconcile.Container) {
+	if e.Done != nil {
+		e.Done(s, c)
+	}
 }
 
 func (e *Engine) resolve(s reconcile.Step) reconcile.Outcome {
@@ -140,12 +144,14 @@ func (e *Engine) ensure(s reconcile.Step, half bool) reconcile.Outcome {
 	case c.State == reconcile.Removing:
 		return infra(reconcile.ReasonEngineRefused, "removal of "+name+" is in progress")
 	}
-	if half {
+	if c.State == reconcile.Running || c.State == reconcile.Restarting {
 		return reconcile.Outcome{}
 	}
-	if c.State != reconcile.Running && c.State != reconcile.Restarting {
+	if !half {
+		c.restarts = c.policy
 		c.State, c.StartedAt, c.ExitCode = reconcile.Running, stamp(), 0
 	}
+	e.did(s, c.Container)
 	return reconcile.Outcome{}
 }
 
@@ -153,7 +159,7 @@ func (e *Engine) create(s reconcile.Step, name string, img Image) *container {
 	e.next++
 	x := s.Ensure
 	c := &container{
-		app: s.App, behaviour: img.Behaviour, restarts: x.Revision.Container.Restart != "no",
+		app: s.App, behaviour: img.Behaviour, policy: x.Revision.Container.Restart != "no",
 		Container: reconcile.Container{
 			ID: fmt.Sprintf("c%d", e.next), Name: name, Colour: x.Colour, Replica: x.Replica, Revision: x.Revision.ID,
 			Generation: x.Generation, Rollout: x.Rollout, Image: x.Revision.Image.Digest, State: reconcile.Created,
@@ -172,8 +178,14 @@ func (e *Engine) end(ctx context.Context, s reconcile.Step) reconcile.Outcome {
 	e.mu.Lock()
 	e.look(s.App)
 	c := e.byID(s.Container)
-	running := c != nil && c.State == reconcile.Running
-	wait := min(e.Stopping, s.Grace.D())
+	var wait time.Duration
+	switch {
+	case c == nil:
+	case c.State == reconcile.Running:
+		wait = min(e.Stopping, s.Grace.D())
+	case c.State == reconcile.Removing: // somebody removes it: wait for that
+		wait = time.Until(c.gone)
+	}
 	e.mu.Unlock()
 	if c == nil {
 		return reconcile.Outcome{}
@@ -181,13 +193,15 @@ func (e *Engine) end(ctx context.Context, s reconcile.Step) reconcile.Outcome {
 	if c.stranger {
 		return permanent(reconcile.ReasonNameTaken, c.Name+" is not ours")
 	}
-	if running {
-		if err := sleep(ctx, wait); err != nil {
-			return infra(reconcile.ReasonEngineUnavailable, err.Error())
-		}
+	if err := sleep(ctx, wait); err != nil {
+		return infra(reconcile.ReasonEngineUnavailable, err.Error())
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.byID(s.Container) != c || c.State == reconcile.Removing {
+		return reconcile.Outcome{} // gone meanwhile
+	}
+	e.did(s, c.Container)
 	c.restarts = c.restarts && s.Kind != reconcile.StepStop
 	if s.Kind == reconcile.StepStop {
 		if c.State != reconcile.Created && c.State != reconcile.Removing {
@@ -200,9 +214,6 @@ func (e *Engine) end(ctx context.Context, s reconcile.Step) reconcile.Outcome {
 
 func (e *Engine) remove(c *container) reconcile.Outcome {
 	now := stamp()
-	if c.State == reconcile.Removing {
-		return infra(reconcile.ReasonEngineRefused, "removal of "+c.Name+" is already in progress")
-	}
 	if e.Removing == 0 {
 		delete(e.containers, c.Name)
 		return reconcile.Outcome{}
