@@ -161,6 +161,9 @@ func (t *turn) begin(c Candidate) move {
 	if s := t.rec.Standby; s != nil && s.Colour == c.Colour && s.Revision.ID == c.Revision.ID {
 		t.rec.Standby, c.Pulled, c.Created = nil, true, true
 	}
+	if d := t.rec.Drain; d != nil && d.Colour == c.Colour && d.Revision == c.Revision.ID {
+		t.rec.Drain = nil // it comes back: when it goes again it has its full time
+	}
 	c.Restarts = t.restarts(&c.Placement)
 	c.Since = noTime
 	t.rec.Candidate = &c
