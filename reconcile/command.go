@@ -41,7 +41,7 @@ func (t *turn) command(c Command) string {
 	case VerbAbort:
 		t.abort(Failure{Class: Verdict, Reason: ReasonAborted, Message: "aborted by " + by(c)})
 	case VerbUndo:
-		t.undo(c)
+		return t.undo(c)
 	case VerbRetry:
 		t.rec.Hold, t.rec.Override, t.rec.Backoff = nil, nil, nil
 		t.note(ReasonHeld, "released by %s", by(c))
@@ -120,20 +120,22 @@ func refuseUndo(in Input, rec Record) string {
 }
 
 // undo begins the way back: to the standby if it is there, else to the earlier
-// revision of history.
-func (t *turn) undo(c Command) {
-	t.note(ReasonUndone, "undo asked for by %s", by(c))
+// revision of history. It returns why not, if the standby turns out to be broken
+// and history cannot help.
+func (t *turn) undo(c Command) string {
 	if t.rec.Standby != nil && t.alive(&t.rec.Standby.Placement) {
+		t.note(ReasonUndone, "undo asked for by %s", by(c))
 		t.begin(Candidate{Placement: t.rec.Standby.Placement, Trigger: TriggerUndo, SkipGates: true})
-		return
+		return ""
 	}
-	if t.in.Previous == nil {
-		t.warn(ReasonUndone, "the standby is gone and no earlier revision is known")
-		return
+	if t.in.Previous == nil || !t.in.Previous.Revision.Known() {
+		return "the standby is not healthy and no earlier revision is known that can be made again"
 	}
+	t.note(ReasonUndone, "undo asked for by %s", by(c))
 	p := *t.in.Previous
 	if t.rec.Stable.Colour != "" {
 		p.Colour = t.free()
 	}
 	t.begin(Candidate{Placement: p, Trigger: TriggerUndo, SkipGates: true})
+	return ""
 }
