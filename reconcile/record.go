@@ -106,6 +106,9 @@ type Candidate struct {
 	// Restarts are the counts its containers had when they became the
 	// candidate, and again at the switch; only later ones count against it.
 	Restarts map[string]int `json:"restarts,omitempty"`
+	// Ended are the start times of those of its containers that had ended when
+	// they became the candidate: they are started again.
+	Ended map[string]time.Time `json:"ended,omitempty"`
 	// Verdict is why it is being aborted.
 	Verdict *Failure `json:"verdict,omitempty"`
 	// Evidence was collected before its containers were removed.

@@ -1,6 +1,9 @@
 package reconcile
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // candidate is the placement being rolled out, or nil.
 func (t *turn) candidate() *Placement {
@@ -69,13 +72,26 @@ func (t *turn) unstarted() []Step {
 	own := t.of(&c.Placement)
 	var steps []Step
 	for n := 1; n <= t.replicas(); n++ {
-		if !hasReplica(own, n, func(x Container) bool { return x.State != Created && x.State != Paused && x.State != Removing }) {
+		if !hasReplica(own, n, t.wasStarted) {
 			steps = append(steps, Step{Kind: StepEnsure, Why: "rollout " + c.Rollout, Ensure: &Ensure{
 				Colour: c.Colour, Replica: n, Revision: c.Revision, Generation: c.Generation, Rollout: c.Rollout,
 			}})
 		}
 	}
 	return steps
+}
+
+// wasStarted reports whether x runs or has run in this rollout.
+func (t *turn) wasStarted(x Container) bool {
+	switch x.State {
+	case Created, Paused, Removing:
+		return false
+	case Exited:
+		before, ok := t.rec.Candidate.Ended[x.ID]
+		return !ok || !before.Equal(x.StartedAt)
+	case Running, Restarting, Dead:
+	}
+	return true
 }
 
 // clearColour makes room for the candidate: a route that points there is taken
@@ -221,6 +237,20 @@ func (t *turn) spoiled() *Failure {
 		}
 	}
 	return nil
+}
+
+// ended are the start times of p's containers that have ended.
+func (t *turn) ended(p *Placement) map[string]time.Time {
+	var out map[string]time.Time
+	for _, x := range t.of(p) {
+		if x.State == Exited {
+			if out == nil {
+				out = map[string]time.Time{}
+			}
+			out[x.ID] = x.StartedAt
+		}
+	}
+	return out
 }
 
 // restarts are the present restart counts of the candidate's containers.

@@ -164,7 +164,7 @@ func (t *turn) begin(c Candidate) move {
 	if d := t.rec.Drain; d != nil && d.Colour == c.Colour && d.Revision == c.Revision.ID {
 		t.rec.Drain = nil // it comes back: when it goes again it has its full time
 	}
-	c.Restarts = t.restarts(&c.Placement)
+	c.Restarts, c.Ended = t.restarts(&c.Placement), t.ended(&c.Placement)
 	c.Since = noTime
 	t.rec.Candidate = &c
 	m := t.to(Preparing, 0)
