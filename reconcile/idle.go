@@ -16,7 +16,7 @@ func (t *turn) idle() move {
 		t.rec.Drain = nil
 		return again
 	}
-	if t.rec.Degraded != "" && t.rec.Stable != nil && t.serves(t.rec.Stable) && t.allReady(t.rec.Stable) && t.synced() {
+	if t.rec.Degraded != "" && t.rec.Stable != nil && t.serves(t.rec.Stable) && t.allReady(t.rec.Stable, t.replicas()) && t.synced() {
 		t.rec.Degraded = ""
 		return again
 	}

@@ -9,7 +9,7 @@ var moves = map[Phase][]Phase{
 	Preparing:   {Starting, Aborting, Superseding, Idle},
 	Starting:    {Verifying, Aborting, Superseding, Idle},
 	Verifying:   {Staged, Starting, Aborting, Superseding, Idle},
-	Staged:      {Switching, Aborting, Superseding},
+	Staged:      {Switching, Starting, Aborting, Superseding},
 	Switching:   {Confirming, Aborting, Superseding},
 	Confirming:  {Switching, Aborting, Idle},
 	Aborting:    {Idle},

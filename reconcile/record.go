@@ -100,7 +100,10 @@ type Candidate struct {
 	Promoted  bool         `json:"promoted"`   // the gate was opened by a command
 	Test      TestResult   `json:"test,omitempty"`
 	Verified  time.Time    `json:"verified"` // when it became Staged
-	Switched  time.Time    `json:"switched"` // when the proxy was first seen serving it
+	// Replicas are how many were verified. One that is wanted since then is made
+	// when the rollout is over, or verified in its turn while it is Staged.
+	Replicas int       `json:"replicas,omitempty"`
+	Switched time.Time `json:"switched"` // when the proxy was first seen serving it
 	// Baseline is the colour's traffic count when the bake began.
 	Baseline Count `json:"baseline"`
 	// Restarts are the counts its containers had when they became the

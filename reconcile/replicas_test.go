@@ -81,6 +81,25 @@ func TestReplicas(t *testing.T) {
 			s.serves(spec.Green, "app:v2")
 			s.has("blue-1 app:v1", "green-1 app:v2")
 		}},
+		{"scaling up during the bake is not a fault of the candidate", func(s *scenario) {
+			s.runs("app:v1")
+			s.wants("app:v2", bake(60))
+			s.reaches(Confirming)
+			s.edits(replicas(2))
+			s.settles()
+			s.serves(spec.Green, "app:v2")
+			s.has("blue-1 app:v1", "green-1 app:v2", "green-2 app:v2")
+		}},
+		{"scaling up while the image cannot be resolved is not a fault of a staged candidate", func(s *scenario) {
+			s.runs("app:v1")
+			s.wants("app:v2", manual(day, spec.TimeoutAbort))
+			s.settles()
+			s.host.refuse(3, StepResolve, "app:v2", Failure{Class: Infra, Reason: ReasonRegistryUnavailable})
+			s.edits(replicas(2))
+			s.settles()
+			s.is(Staged)
+			s.has("blue-1 app:v1", "blue-2 app:v1", "green-1 app:v2", "green-2 app:v2")
+		}},
 		{"a broken replica leaves the route and comes back to it", func(s *scenario) {
 			s.runs("app:v1", replicas(2))
 			s.host.all("app:v1")[1].bad = s.now

@@ -136,8 +136,9 @@ func (t *turn) verifying() move {
 	if f := t.crashed(c.Settings.Health.Restarts); f != nil {
 		return t.abort(*f)
 	}
-	if t.allReady(&c.Placement) {
-		t.edit().Verified = t.in.Now
+	if t.allReady(&c.Placement, t.replicas()) {
+		c = t.edit()
+		c.Verified, c.Replicas = t.in.Now, t.replicas()
 		t.note(ReasonVerified, "all %d ready", t.replicas())
 		return t.to(Staged, 0)
 	}
@@ -215,11 +216,16 @@ func (t *turn) abort(f Failure) move {
 	return t.to(Aborting, 0)
 }
 
+// verified is how many replicas the candidate must still have.
+func (t *turn) verified() int {
+	return min(max(t.rec.Candidate.Replicas, 1), t.replicas())
+}
+
 // spoiled is the verdict on a verified candidate that is not good any more.
 func (t *turn) spoiled() *Failure {
 	c := t.rec.Candidate
 	own := t.of(&c.Placement)
-	for n := 1; n <= t.replicas(); n++ {
+	for n := 1; n <= t.verified(); n++ {
 		if !hasReplica(own, n, func(Container) bool { return true }) {
 			return &Failure{Class: Verdict, Reason: ReasonUnhealthy, Message: fmt.Sprintf("replica %d is gone", n)}
 		}
@@ -232,7 +238,7 @@ func (t *turn) spoiled() *Failure {
 		return f
 	}
 	for _, x := range own {
-		if x.Replica <= t.replicas() && broken(x, c.Health) {
+		if x.Replica <= t.verified() && broken(x, c.Health) {
 			return &Failure{Class: Verdict, Reason: ReasonUnhealthy, Message: fmt.Sprintf("%s: %s", x.Name, words(x))}
 		}
 	}

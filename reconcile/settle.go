@@ -151,10 +151,10 @@ func (t *turn) alive(p *Placement) bool {
 	return len(own) > 0 && !slices.ContainsFunc(own, func(c Container) bool { return broken(c, p.Health) })
 }
 
-// allReady reports whether all of p's containers pass their probes.
-func (t *turn) allReady(p *Placement) bool {
+// allReady reports whether the first so many of p's containers pass their probes.
+func (t *turn) allReady(p *Placement, replicas int) bool {
 	own := t.of(p)
-	for n := 1; n <= t.replicas(); n++ {
+	for n := 1; n <= replicas; n++ {
 		if !hasReplica(own, n, func(c Container) bool { return ready(c, p.Health, t.in.Now) }) {
 			return false
 		}

@@ -20,7 +20,7 @@ func (t *turn) staged() move {
 	if !t.gateOpen() {
 		return t.atGate()
 	}
-	if !t.allReady(&c.Placement) {
+	if !t.allReady(&c.Placement, t.verified()) {
 		return t.wait() // after a restart of Teal: the probes say so in a moment
 	}
 	return t.to(Switching, switchLimit)
@@ -112,7 +112,7 @@ func (t *turn) switching() move {
 	if t.due() {
 		return t.abort(Failure{Class: Verdict, Reason: ReasonSwitchFailed, Message: fmt.Sprintf("the proxy did not serve it within %s", switchLimit)})
 	}
-	if !t.allReady(&c.Placement) {
+	if !t.allReady(&c.Placement, t.verified()) {
 		return t.wait()
 	}
 	if m := t.route(&c.Placement, nil, "rollout "+c.Rollout); m != onward {

@@ -68,6 +68,9 @@ func (t *turn) takeIn() move {
 	case Preparing, Starting, Verifying, Staged, Switching:
 		if t.rec.Candidate.Revision.ID == t.wanted().ID {
 			t.adoptNumber()
+			if t.rec.Phase == Staged && len(t.unstarted()) > 0 {
+				return t.to(Starting, startLimit) // more replicas are wanted: verified with the others
+			}
 			return again
 		}
 		t.note(ReasonSuperseded, "generation %d is newer", des.Generation)
