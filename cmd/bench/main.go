@@ -37,6 +37,7 @@ type options struct {
 	runs     int
 	switches int
 	rate     float64
+	soak     int64
 	port     int
 }
 
@@ -60,6 +61,7 @@ func parse(args []string) (options, error) {
 	flags.IntVar(&o.runs, "runs", 20, "edits that are measured for each start-up time")
 	flags.IntVar(&o.switches, "switches", 60, "rollouts under load for each kind of app")
 	flags.Float64Var(&o.rate, "rate", 1000, "requests per second while switching")
+	flags.Int64Var(&o.soak, "soak", 1_000_000, "requests over which the proxy's memory is watched")
 	flags.IntVar(&o.port, "port", 8090, "port of the proxy on 127.0.0.1")
 	flags.Usage = func() {
 		_, _ = fmt.Fprintln(flags.Output(), "usage: bench [flags] [edit] [switches] [proxy]; without a name: all of them")
@@ -74,8 +76,8 @@ func parse(args []string) (options, error) {
 			return o, fmt.Errorf("nothing is called %q: edit, switches or proxy", p)
 		}
 	}
-	if o.runs < 1 || o.switches < 1 || o.rate <= 0 {
-		return o, errors.New("-runs, -switches and -rate must be over 0")
+	if o.runs < 1 || o.switches < 1 || o.soak < soakParts || o.rate <= 0 {
+		return o, errors.New("-runs, -switches, -soak and -rate must be over 0")
 	}
 	return o, nil
 }

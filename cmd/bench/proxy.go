@@ -20,14 +20,13 @@ const (
 	proxyRounds = 5
 	// perRound is how many requests one round sends.
 	perRound = 20_000
-	// soak is how many requests memory is watched over.
-	soak      = 1_000_000
+	// soakParts is how often memory is looked at on the way.
 	soakParts = 5
 )
 
 // proxy measures what the embedded proxy takes per request, side by side with
 // the ten-line reverse proxy of the standard library, in front of the same
-// container, and its memory over a million requests.
+// container, and its memory over many requests.
 func (b *bench) proxy(ctx context.Context) error {
 	if err := b.fresh(ctx, wish{version: 1, upgraded: time.Second}.String()); err != nil {
 		return err
@@ -45,7 +44,7 @@ func (b *bench) proxy(ctx context.Context) error {
 	if err := b.compare(ctx, &tealSide, &plain); err != nil {
 		return err
 	}
-	return b.soak(ctx, tealSide)
+	return b.watchMemory(ctx, tealSide)
 }
 
 // containers finds the app's and the proxy's container.
@@ -128,25 +127,25 @@ func (b *bench) compare(ctx context.Context, teal, plain *side) error {
 	return nil
 }
 
-// soak watches the proxy's memory over a million requests.
-func (b *bench) soak(ctx context.Context, s side) error {
-	var cells, head []string
-	for part := range soakParts + 1 {
+// watchMemory reads the proxy's memory on the way through many requests.
+func (b *bench) watchMemory(ctx context.Context, s side) error {
+	var head, cells []string
+	for part := range int64(soakParts + 1) {
 		kib, err := memoryOf(s.pid)
 		if err != nil {
 			return err
 		}
-		head = append(head, strconv.Itoa(part*soak/soakParts/1000)+" k")
-		cells = append(cells, fmt.Sprintf("%.1f MiB", float64(kib)/1024))
-		note("memory after %d k requests: %d KiB", part*soak/soakParts/1000, kib)
+		done := strconv.FormatInt(part*b.soak/soakParts, 10)
+		note("memory after %s requests: %d KiB", done, kib)
+		head, cells = append(head, done), append(cells, fmt.Sprintf("%.1f MiB", float64(kib)/1024))
 		if part == soakParts {
 			break
 		}
-		if _, err := drive(ctx, s.url, soak/soakParts); err != nil {
+		if _, err := drive(ctx, s.url, b.soak/soakParts); err != nil {
 			return err
 		}
 	}
-	b.print("Resident memory of the embedded proxy after so many requests:\n")
+	b.print("Resident memory of the embedded proxy after so many requests (beside the rounds above):\n")
 	b.table(head, [][]string{cells})
 	return nil
 }
