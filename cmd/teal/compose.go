@@ -63,8 +63,7 @@ func (p *program) fill(flags *pflag.FlagSet, file *string) error {
 	new(settings).flags(all)
 	new(program).places(all.Flags())
 	err := config.Fill(flags, all.Flags(), p.env, *file, notInFile...)
-	var problems config.Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[config.Problems](err); ok {
 		f := badInput("", "the settings are not right")
 		for _, x := range problems {
 			f.details = append(f.details, x.Error())

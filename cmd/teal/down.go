@@ -94,7 +94,7 @@ func (p *program) removeProjects(ctx context.Context, c *api.Client, list api.St
 	}
 	for _, name := range projects {
 		if _, err := c.Remove(ctx, api.RemoveRequest{Project: name, By: p.by()}); err != nil {
-			return err
+			return watched(err)
 		}
 	}
 	concerns := func(app spec.Name) bool { return slices.Contains(projects, app.Project) }
@@ -105,6 +105,15 @@ func (p *program) removeProjects(ctx context.Context, c *api.Client, list api.St
 		return err
 	}
 	return p.print(fmt.Sprintf("✔ removed %s; the controller and its proxy go on\n", strings.Join(projects, ", ")))
+}
+
+// watched adds how to be rid of a project that a file asks for.
+func watched(err error) error {
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || e.Reason != api.ReasonWatched {
+		return err
+	}
+	return badInput("stop teal run, then: teal down   or take the services out of the file, with --prune", "%s", e.Message)
 }
 
 func projectsOf(apps []reconcile.Status) []string {

@@ -122,8 +122,7 @@ func (p *program) noSuchVerb(root *cobra.Command, args []string) error {
 // flagMistake adds the nearest flag to cobra's words.
 func flagMistake(c *cobra.Command, err error) error {
 	hint := strings.TrimSpace(c.CommandPath() + " --help")
-	var missing *pflag.NotExistError
-	if errors.As(err, &missing) {
+	if missing, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		var names []string
 		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if near := nearest(missing.GetSpecifiedName(), names); near != "" {

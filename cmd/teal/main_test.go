@@ -17,7 +17,14 @@ import (
 	"teal/spec"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if binaryFolder != "" && os.RemoveAll(binaryFolder) != nil {
+			code = 1
+		}
+		os.Exit(code)
+	}))
+}
 
 var (
 	was   = spec.Name{Project: "pennyway", Service: "was"}
@@ -164,8 +171,16 @@ func TestNoControllerIsSaid(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "none.sock")
 	file := compose(t, good)
 	for _, args := range [][]string{
-		{"status"}, {"status", "--watch"}, {"wait"}, {"apply", "-f", file}, {"plan", "-f", file}, {"promote"}, {"undo", "was"},
-		{"history"}, {"logs"}, {"events"},
+		{"status"},
+		{"status", "--watch"},
+		{"wait"},
+		{"apply", "-f", file},
+		{"plan", "-f", file},
+		{"promote"},
+		{"undo", "was"},
+		{"history"},
+		{"logs"},
+		{"events"},
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			r := teal(t, socket, args...)

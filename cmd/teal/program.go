@@ -28,7 +28,7 @@ type Main struct {
 // back, 2 bad input, 3 timed out, 4 controller not reachable.
 func (m Main) Run(ctx context.Context, args []string) int {
 	p := &program{Main: m}
-	root := p.root()
+	root := p.root() //nolint:contextcheck // verbs take the context that ExecuteContext gives their command
 	root.SetArgs(args)
 	root.SetIn(m.Stdin)
 	root.SetOut(m.Stdout)

@@ -117,10 +117,10 @@ func (p *program) logLine(output format) func(api.LogLine) error {
 
 // interrupted makes the end of something followed by ^C a good one.
 func interrupted(ctx context.Context, follow bool, err error) error {
-	if follow && ctx.Err() != nil {
-		return nil
+	if !follow || ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 func (p *program) eventsVerb() *cobra.Command {

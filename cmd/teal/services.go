@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -75,8 +76,7 @@ func (s *services) wait(ctx context.Context) error {
 // unwind stops and closes everything.
 func (s *services) unwind(ctx context.Context) error {
 	var errs []error
-	for i := len(s.stack) - 1; i >= 0; i-- {
-		c := s.stack[i]
+	for _, c := range slices.Backward(s.stack) {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.limit)
 		if err := c.undo(limited); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", c.name, err))

@@ -23,16 +23,16 @@ func version() string {
 	if !ok {
 		return "unknown"
 	}
-	out := "devel"
+	revision, modified := "", ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
-			out += "-" + s.Value[:min(12, len(s.Value))]
+			revision = "-" + s.Value[:min(12, len(s.Value))]
 		case s.Key == "vcs.modified" && s.Value == "true":
-			out += "-modified"
+			modified = "-modified"
 		}
 	}
-	return out
+	return "devel" + revision + modified
 }
 
 // versions is what version prints as JSON.

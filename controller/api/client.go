@@ -167,8 +167,7 @@ func readRefusal(res *http.Response) error {
 
 // lost says that a connection did not hold, unless the caller gave up.
 func lost(ctx context.Context, err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	if ctx.Err() != nil || errors.Is(err, ErrUnreachable) {
@@ -179,8 +178,7 @@ func lost(ctx context.Context, err error) error {
 
 // cause returns the system's word of a failed dial, which names no path twice.
 func cause(err error) error {
-	var no syscall.Errno
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[syscall.Errno](err); ok {
 		return no
 	}
 	return err

@@ -28,8 +28,7 @@ func decode(r *http.Request, w http.ResponseWriter, out any) error {
 }
 
 func badBody(err error) error {
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &Error{Reason: ReasonTooLarge, Message: "the request's body is over 8 MiB"}
 	}
 	e := invalid("the request's body is not what this API takes")

@@ -46,7 +46,7 @@ func (h *handler) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
 func (h *handler) status(r *http.Request, _ http.ResponseWriter) (any, error) {
 	q := newQuery(r)
 	filter := q.app()
-	q.flag("follow")
+	q.follow()
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -90,7 +90,9 @@ func (h *handler) answer(r *http.Request, _ http.ResponseWriter) (any, error) {
 	}
 	limit := time.NewTimer(min(wait, h.Timeout*9/10))
 	defer limit.Stop()
-	changed := h.ctrl.Subscribe(r.Context())
+	ctx, cancel := streamContext(r.Context()) // a stop must not wait for the answer
+	defer cancel()
+	changed := h.ctrl.Subscribe(ctx)
 	for {
 		out, err := h.ctrl.Answer(r.Context(), r.PathValue("token"))
 		if err != nil || out.State != CommandWaiting || wait == 0 {
@@ -122,7 +124,7 @@ func eventQuery(r *http.Request) (EventQuery, error) {
 		After: q.number64("after"),
 		Limit: q.number("limit", MaxEvents, MaxEvents),
 	}
-	q.flag("follow")
+	q.follow()
 	return out, q.done()
 }
 

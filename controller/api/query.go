@@ -48,15 +48,15 @@ func (q *query) app() spec.Name {
 	return spec.Name{Project: project, Service: service}
 }
 
-// flag reads 1, true, 0, false or nothing.
-func (q *query) flag(name string) bool {
-	text := q.text(name)
+// follow reads 1, true, 0, false or nothing.
+func (q *query) follow() bool {
+	text := q.text("follow")
 	if text == "" {
 		return false
 	}
 	v, err := strconv.ParseBool(text)
 	if err != nil {
-		q.problems = append(q.problems, fmt.Sprintf("%s is %q, not 1 or 0", name, text))
+		q.problems = append(q.problems, fmt.Sprintf("follow is %q, not 1 or 0", text))
 	}
 	return v
 }

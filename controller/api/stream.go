@@ -19,7 +19,7 @@ type emitter func(value any) error
 // once otherwise. With once nil it always answers in lines.
 func (h *handler) stream(once http.Handler, follow func(context.Context, *http.Request, emitter) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if once != nil && !(&query{values: r.URL.Query()}).flag("follow") {
+		if once != nil && !(&query{values: r.URL.Query()}).follow() {
 			once.ServeHTTP(w, r)
 			return
 		}
@@ -87,7 +87,7 @@ func (l *lines) emit(value any) error {
 func (h *handler) followStatus(ctx context.Context, r *http.Request, emit emitter) error {
 	q := newQuery(r)
 	filter := q.app()
-	q.flag("follow")
+	q.follow()
 	if err := q.done(); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (h *handler) logs(ctx context.Context, r *http.Request, emit emitter) error
 		Rollout: q.text("rollout"),
 		Colour:  spec.Colour(q.text("colour")),
 		Tail:    q.number("tail", 100, MaxTail),
-		Follow:  q.flag("follow"),
+		Follow:  q.follow(),
 	}
 	switch query.Colour {
 	case "", spec.Blue, spec.Green:

@@ -112,7 +112,7 @@ func TestMistakesNameTheirPlace(t *testing.T) {
 		env        map[string]string
 		want       []string
 	}{
-		{"unknown key", "http: :1\nmax_paralel: 3\n", nil, []string{"teal.yaml:2: max_paralel is not a key here; did you mean max_parallel?"}},
+		{"unknown key", "http: :1\nmax_parallels: 3\n", nil, []string{"teal.yaml:2: max_parallels is not a key here; did you mean max_parallel?"}},
 		{"unlike anything", "zzzzzzzzz: 3\n", nil, []string{"teal.yaml:1: zzzzzzzzz is not a key here"}},
 		{"a flag's spelling", "max-parallel: 3\n", nil, []string{"did you mean max_parallel?"}},
 		{"no setting", "no_wait: true\n", nil, []string{"no_wait is not a key here"}},
@@ -130,8 +130,7 @@ func TestMistakesNameTheirPlace(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f, _ := flags(t)
 			err := Fill(f, f, env(c.env), file(t, c.text), "no-wait")
-			var problems Problems
-			if !errors.As(err, &problems) {
+			if _, ok := errors.AsType[Problems](err); !ok {
 				t.Fatalf("got %v", err)
 			}
 			for _, w := range c.want {

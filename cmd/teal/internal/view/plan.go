@@ -148,14 +148,14 @@ func Log(l api.LogLine, o Options) string {
 // Progress tells in a line where an app stands, for output that is not redrawn.
 // It is the same text until something worth a new line happened.
 func Progress(s reconcile.Status, o Options) string {
-	text := syncWords(s)
+	out := []string{name(s.App, o), syncWords(s)}
 	for _, c := range s.Colours {
 		if c.Role == "candidate" && c.Probe != "" {
-			text += "  " + string(c.Colour) + ": " + Clean(c.Probe)
+			out = append(out, string(c.Colour)+": "+Clean(c.Probe))
 		}
 	}
 	if b := s.Backoff; b != nil {
-		text += fmt.Sprintf("  try %d after %s: %s", b.Attempts+1, b.Failure.Reason, Clean(b.Failure.Message))
+		out = append(out, fmt.Sprintf("try %d after %s: %s", b.Attempts+1, b.Failure.Reason, Clean(b.Failure.Message)))
 	}
-	return fmt.Sprintf("%s  %s", name(s.App, o), text)
+	return strings.Join(out, "  ")
 }

@@ -16,8 +16,18 @@ func History(list []reconcile.Rollout, o Options) string {
 	if len(list) == 0 {
 		return "no rollout has ended yet\n"
 	}
-	rows := [][]cell{{{"ROLLOUT", faint}, {"ENDED", faint}, {"GEN", faint}, {"IMAGE", faint}, {"COLOUR", faint},
-		{"WHY", faint}, {"RESULT", faint}, {"READY", faint}, {"TRAFFIC", faint}, {"REASON", faint}}}
+	rows := [][]cell{{
+		{"ROLLOUT", faint},
+		{"ENDED", faint},
+		{"GEN", faint},
+		{"IMAGE", faint},
+		{"COLOUR", faint},
+		{"WHY", faint},
+		{"RESULT", faint},
+		{"READY", faint},
+		{"TRAFFIC", faint},
+		{"REASON", faint},
+	}}
 	for _, r := range list {
 		rows = append(rows, []cell{
 			{Clean(r.ID), strong},
@@ -117,8 +127,10 @@ func Evidence(e *reconcile.Evidence, o Options) []string {
 
 func ending(c reconcile.ContainerEvidence) string {
 	out := Clean(c.State)
-	if c.State != string(reconcile.Running) {
-		out += fmt.Sprintf(" with %d", c.ExitCode)
+	switch reconcile.ContainerState(c.State) {
+	case reconcile.Exited, reconcile.Restarting, reconcile.Dead:
+		out = fmt.Sprintf("exited with %d", c.ExitCode)
+	case reconcile.Running, reconcile.Created, reconcile.Paused, reconcile.Removing:
 	}
 	if c.OOMKilled {
 		out += ", out of memory"

@@ -140,8 +140,10 @@ func TestPlan(t *testing.T) {
 				{
 					App: was, Kind: "app", Generation: 15, Changed: true,
 					Changes: []api.Change{
-						{Key: "image", From: "was:1", To: "was:2"}, {Key: "environment.TZ", To: "Asia/Seoul"},
-						{Key: "command", From: "serve"}, {Key: "environment.SECRET"},
+						{Key: "image", From: "was:1", To: "was:2"},
+						{Key: "environment.TZ", To: "Asia/Seoul"},
+						{Key: "command", From: "serve"},
+						{Key: "environment.SECRET"},
 					},
 					Entries: []api.PlanEntry{
 						{Kind: api.PlanStep, Step: reconcile.StepPull, Text: "pull image was:2", Why: "it is not on the host"},
