@@ -271,14 +271,16 @@ func TestEnvFilesKeepSecrets(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	dir := files(t, map[string]string{
 		"compose.yaml":  "include: [inc/c.yaml]\nservices:\n  a:\n    image: b\n    extends: {file: base.yaml, service: z}\n    x-teal: {route: {port: 1}}\n",
-		"base.yaml":     "services:\n  z:\n    links: [q]\n    x-teal:\n      helth: {}\n",
+		"base.yaml":     "services:\n  z:\n    links: [q]\n    env_file: [a.env]\n    x-teal:\n      helth: {}\n",
 		"inc/c.yaml":    "services:\n  i:\n    image: b\n    privileged: true\n",
-		"override.yaml": "services:\n  a:\n    x-teal:\n      active: red\n",
+		"override.yaml": "services:\n  a:\n    x-teal:\n      active: red\n    env_file: [b.env]\n",
 	})
 	_, err := Load(t.Context(), Options{Dir: dir, Files: []string{"compose.yaml", "override.yaml"}})
 	for _, want := range []string{
 		"base.yaml:3: services.a.links: Teal does not honour this key",
-		"base.yaml:5: services.a.x-teal.helth: unknown key; did you mean \"health\"?",
+		"base.yaml:4: services.a.env_file[0]: env file a.env does not exist",
+		"override.yaml:5: services.a.env_file[1]: env file b.env does not exist",
+		"base.yaml:6: services.a.x-teal.helth: unknown key; did you mean \"health\"?",
 		"inc/c.yaml:4: services.i.privileged: Teal does not honour this key",
 		"override.yaml:4: services.a.x-teal.active: must be auto, blue, green, not \"red\"",
 	} {

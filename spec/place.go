@@ -53,13 +53,11 @@ func (x index) find(p path) position {
 }
 
 // override takes over other's places; other is the model that wins in a merge.
-// Items of a sequence that both have are dropped: merging appends sequences, so
-// that their numbers no longer say which is which.
+// Of a sequence that both have, the first items are still x's: merging appends.
 func (x index) override(other index) {
 	for k, at := range other {
 		last := k[strings.LastIndexByte(k, 0)+1:]
 		if _, both := x[k]; both && isIndex(last) {
-			delete(x, k)
 			continue
 		}
 		x[k] = at

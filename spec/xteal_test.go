@@ -162,12 +162,12 @@ func TestTealRefuses(t *testing.T) {
 
 // TestEveryProblemAtOnce: an operator corrects a file once.
 func TestEveryProblemAtOnce(t *testing.T) {
-	_, err := compose(t, "services:\n  web:\n    image: web:1\n    privileged: true\n    mem_limit: ${NONE}\n    x-teal: {actve: blue, route: {port: x}, drain: soon}\n")
+	_, err := compose(t, "services:\n  web:\n    image: web:1\n    privileged: true\n    imge: x\n    mem_limit: ${NONE}\n    x-teal: {actve: blue, route: {port: x}, drain: soon}\n")
 	var problems Errors
 	if !errors.As(err, &problems) {
 		t.Fatal(err)
 	}
-	want := []string{"services.web.privileged", "services.web.mem_limit", "services.web.x-teal.actve", "services.web.x-teal.route.port", "services.web.x-teal.drain"}
+	want := []string{"services.web.privileged", "services.web.imge", "services.web.mem_limit", "services.web.x-teal.actve", "services.web.x-teal.route.port", "services.web.x-teal.drain"}
 	for i, p := range problems {
 		if len(problems) != len(want) || p.Key != want[i] || p.Line == 0 || p.File != "compose.yaml" || p.Column == 0 {
 			t.Fatalf("got\n%v\nwant exactly the keys %v", err, want)
