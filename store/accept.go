@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -122,11 +121,9 @@ func (a *acceptance) want(s spec.Service) error {
 		return err
 	}
 	if known && !had.Pruned {
-		same, err := sameService(had.Service, s)
-		if err != nil {
-			return err
-		}
-		if same {
+		// Both are computed by this version: another form of the fingerprint, or a
+		// new field, does not make every stored wish a change.
+		if spec.Fingerprint(had.Service) == spec.Fingerprint(s) {
 			return a.keep(s.Name, had, reconcile.Desired{Generation: had.Generation, Accepted: had.Accepted, Service: s})
 		}
 	}
@@ -220,18 +217,4 @@ func (a *acceptance) get(app spec.Name, v *reconcile.Desired) (bool, error) {
 		return false, err
 	}
 	return get(a.tx.Bucket(bucketDesired), key, v)
-}
-
-// sameService reports whether two wishes say the same. Both are written as this
-// version writes them: a new field does not make every stored wish a change.
-func sameService(a, b spec.Service) (bool, error) {
-	x, err := json.Marshal(a)
-	if err != nil {
-		return false, fmt.Errorf("encode service %s: %w", a.Name, err)
-	}
-	y, err := json.Marshal(b)
-	if err != nil {
-		return false, fmt.Errorf("encode service %s: %w", b.Name, err)
-	}
-	return bytes.Equal(x, y), nil
 }

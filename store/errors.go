@@ -52,18 +52,18 @@ func (e *DamagedError) Error() string {
 		e.Path, e.Words, RepairCommand)
 }
 
-// damagedWords is damage found where the path is not known.
-type damagedWords string
+// foundError is damage found where the path is not known.
+type foundError string
 
-func (w damagedWords) Error() string { return string(w) }
+func (w foundError) Error() string { return string(w) }
 
 func damagedf(format string, args ...any) error {
-	return damagedWords(fmt.Sprintf(format, args...))
+	return foundError(fmt.Sprintf(format, args...))
 }
 
 // located turns damage found inside the file at path into a DamagedError.
 func located(path string, err error) error {
-	var words damagedWords
+	var words foundError
 	if errors.As(err, &words) {
 		return &DamagedError{Path: path, Words: string(words)}
 	}
