@@ -14,6 +14,7 @@ VERSION          := $(shell git describe --tags --always --dirty 2>/dev/null || 
 DEMO_PORT ?= 8000# port of the demo's proxy on 127.0.0.1
 DEMO_FOLDER ?= .cache/demo# where the demo keeps what it writes
 SEEDS     ?= 20000# simulated worlds of make sim (make test runs 2000)
+FROM      ?= 1# first seed of make sim
 TIMEOUT   ?= 25m# limit of one package's tests
 PKG       ?= ./...# packages of test-go and race
 BENCH     ?= # what make bench measures, see cmd/bench -h; empty: all of it
@@ -71,8 +72,8 @@ race: check-go tools engine ## the tests with the race detector (needs a C compi
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(PKG)
 
 .PHONY: sim
-sim: check-go ## the simulation with SEEDS worlds
-	TEAL_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 60m -run Simulation -v ./controller/...
+sim: check-go ## the simulation with SEEDS worlds, from seed FROM on
+	$(GO) test -count=1 -timeout 60m -run TestSimulation -v ./controller/sim -sim.seeds=$(SEEDS) -sim.from=$(FROM)
 
 .PHONY: e2e
 e2e: check-go tools engine ## the tests of the whole on a real engine

@@ -39,7 +39,7 @@ func main() {
 	cancel()
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
+		fmt.Fprintf(os.Stderr, "demo: %v\ndemo: what was started stays: make demo-clean removes it\n", err)
 		os.Exit(1)
 	}
 }
