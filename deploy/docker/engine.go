@@ -49,7 +49,7 @@ type Limits struct {
 	Gone     time.Duration // for a removal to end
 	Registry time.Duration // for one question to a registry
 	Stall    time.Duration // a pull without a byte of progress
-	Build    time.Duration // to build the proxy's image
+	Build    time.Duration // to make the proxy's image
 }
 
 // DefaultLimits are used for limits that are not set.

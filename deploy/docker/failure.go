@@ -33,6 +33,7 @@ var words = []struct {
 	{"port is already allocated", reconcile.ReasonPortTaken},
 	{"address already in use", reconcile.ReasonPortTaken},
 	{"Address already in use", reconcile.ReasonAddressTaken},
+	{"is ambiguous", reconcile.ReasonEngineUnavailable}, // see findNetwork, which mends it
 }
 
 // said returns the reason that the engine's own words give, if they do.

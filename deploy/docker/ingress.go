@@ -37,8 +37,8 @@ type ingressNetwork struct {
 func (e *Engine) ensureIngress(ctx context.Context) (ingressNetwork, error) {
 	e.networks.Lock()
 	defer e.networks.Unlock()
-	found, err := e.inspectNetwork(ctx, e.ingress.Name)
-	if errdefs.IsNotFound(err) {
+	found, ok, err := e.findNetwork(ctx, e.ingress.Name)
+	if err == nil && !ok {
 		if err := e.createIngress(ctx); err != nil {
 			return ingressNetwork{}, err
 		}

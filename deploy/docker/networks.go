@@ -1,13 +1,15 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/volume"
 
 	"teal/reconcile"
 	"teal/spec"
@@ -21,8 +23,7 @@ func (e *Engine) ensureNetwork(ctx context.Context, project string, n spec.Netwo
 	}
 	e.networks.Lock()
 	defer e.networks.Unlock()
-	_, err := e.inspectNetwork(ctx, n.Name)
-	if err == nil || !errdefs.IsNotFound(err) {
+	if _, ok, err := e.findNetwork(ctx, n.Name); ok || err != nil {
 		return err
 	}
 	if n.External {
@@ -41,9 +42,11 @@ func (e *Engine) ensureNetwork(ctx context.Context, project string, n spec.Netwo
 	return e.createNetwork(ctx, n.Name, options)
 }
 
-// createNetwork takes a name that was taken meanwhile as done.
+// createNetwork takes a name that was taken meanwhile as done. It is not cut
+// short when ctx ends: the engine would go on, and older ones give the same name
+// again to whoever asks before it is done.
 func (e *Engine) createNetwork(ctx context.Context, name string, options network.CreateOptions) error {
-	err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
+	err := e.do(context.WithoutCancel(ctx), e.limits.Change, func(ctx context.Context, a dockerAPI) error {
 		_, err := a.NetworkCreate(ctx, name, options)
 		return err
 	})
@@ -54,45 +57,62 @@ func (e *Engine) createNetwork(ctx context.Context, name string, options network
 	return nil
 }
 
-func (e *Engine) inspectNetwork(ctx context.Context, name string) (network.Inspect, error) {
-	found, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) (network.Inspect, error) {
-		return a.NetworkInspect(ctx, name, network.InspectOptions{})
+// findNetwork returns the network of exactly this name. Names are not unique on
+// older engines: Teal killed while it made a network may leave two. Then the one
+// in use stays, or else the oldest, and the others of ours are removed. The
+// caller holds e.networks.
+func (e *Engine) findNetwork(ctx context.Context, name string) (found network.Inspect, ok bool, err error) {
+	list, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]network.Summary, error) {
+		return a.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
 	})
 	if err != nil {
-		return found, fmt.Errorf("inspect network %s: %w", name, err)
+		return found, false, fmt.Errorf("look for network %s: %w", name, err)
 	}
-	return found, nil
+	var same []network.Inspect
+	for _, n := range list {
+		if n.Name != name {
+			continue // the filter also finds parts of names
+		}
+		inspected, err := e.inspectNetwork(ctx, n.ID)
+		if errdefs.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return found, false, err
+		}
+		same = append(same, inspected)
+	}
+	if len(same) == 0 {
+		return found, false, nil
+	}
+	slices.SortFunc(same, func(a, b network.Inspect) int {
+		return cmp.Or(cmp.Compare(len(b.Containers), len(a.Containers)), a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return same[0], true, e.removeDoubles(ctx, same[1:])
 }
 
-// ensureVolume makes a named volume of a project unless it is there.
-func (e *Engine) ensureVolume(ctx context.Context, project string, v spec.Volume) error {
-	err := e.do(ctx, e.limits.Call, func(ctx context.Context, a dockerAPI) error {
-		_, err := a.VolumeInspect(ctx, v.Name)
-		return err
-	})
-	if err == nil {
-		return nil
-	}
-	if !errdefs.IsNotFound(err) {
-		return fmt.Errorf("inspect volume %s: %w", v.Name, err)
-	}
-	if v.External {
-		return permanent(reconcile.ReasonEngineRefused, "external volume %s does not exist; make it with: docker volume create %s", v.Name, v.Name)
-	}
-	if err := e.policy(project).CheckVolume(v); err != nil {
-		return refused("volume %s: %v", v.Name, err)
-	}
-	err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
-		_, err := a.VolumeCreate(ctx, volume.CreateOptions{
-			Name: v.Name, Driver: v.Driver, DriverOpts: v.DriverOpts,
-			Labels: e.ownLabels(v.Labels, map[string]string{spec.LabelProject: project}),
-		})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("create volume %s: %w", v.Name, err)
+func (e *Engine) removeDoubles(ctx context.Context, doubles []network.Inspect) error {
+	for _, n := range doubles {
+		if n.Labels[spec.LabelController] != e.controller || len(n.Containers) > 0 {
+			return permanent(reconcile.ReasonEngineRefused, "several networks are called %s; remove %s or rename yours", n.Name, n.ID)
+		}
+		err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error { return a.NetworkRemove(ctx, n.ID) })
+		if err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("remove double of network %s: %w", n.Name, err)
+		}
+		e.log.Warn("double of a network was removed", keyNetwork, n.Name)
 	}
 	return nil
+}
+
+func (e *Engine) inspectNetwork(ctx context.Context, id string) (network.Inspect, error) {
+	found, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) (network.Inspect, error) {
+		return a.NetworkInspect(ctx, id, network.InspectOptions{})
+	})
+	if err != nil {
+		return found, fmt.Errorf("inspect network %s: %w", id, err)
+	}
+	return found, nil
 }
 
 // ownLabels are user's labels and ours, which win.

@@ -4,17 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/mount"
 
 	"teal/reconcile"
 	"teal/spec"
@@ -72,8 +66,7 @@ func (e *Engine) EnsureProxy(ctx context.Context, want ProxySpec) (ProxyState, e
 	for range tries {
 		found, err := e.inspect(ctx, state.Name)
 		if errdefs.IsNotFound(err) {
-			err = e.createProxy(ctx, state.Name, config, host)
-			if err != nil && !errdefs.IsConflict(err) {
+			if err := e.createProxy(ctx, want, state.Name, config, host); err != nil {
 				return state, err
 			}
 			continue
@@ -153,12 +146,17 @@ func (e *Engine) removeProxy(ctx context.Context, id string, grace time.Duration
 	return e.remove(ctx, id, grace)
 }
 
-func (e *Engine) createProxy(ctx context.Context, name string, config *container.Config, host *container.HostConfig) error {
+// createProxy takes a name that was taken meanwhile, and an image that was just
+// removed as unused and is made again, as done: the next look tells.
+func (e *Engine) createProxy(ctx context.Context, want ProxySpec, name string, config *container.Config, host *container.HostConfig) error {
 	err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
 		_, err := a.ContainerCreate(ctx, config, host, nil, nil, name)
 		return err
 	})
-	if err != nil {
+	if errdefs.IsNotFound(err) {
+		_, err = e.proxyImage(ctx, want.Binary)
+	}
+	if err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("create proxy %s: %w", name, err)
 	}
 	return nil
@@ -168,65 +166,4 @@ func (e *Engine) createProxy(ctx context.Context, name string, config *container
 func (e *Engine) lastWords(ctx context.Context, id string) []string {
 	lines := e.lastLines(ctx, id)
 	return lines[max(0, len(lines)-3):]
-}
-
-// proxyRequest is the proxy's container. It has nothing but its program, its
-// state and the host's network.
-func (e *Engine) proxyRequest(image string, want ProxySpec) (*container.Config, *container.HostConfig, error) {
-	if !filepath.IsAbs(want.StateDir) {
-		return nil, nil, fmt.Errorf("proxy: state folder %q is not an absolute path", want.StateDir)
-	}
-	user, err := proxyUser(want)
-	if err != nil {
-		return nil, nil, fmt.Errorf("proxy: %w", err)
-	}
-	grace := want.Grace
-	if grace <= 0 {
-		grace = 10 * time.Second
-	}
-	config := &container.Config{
-		Image: image, Cmd: slices.Clone(want.Args), Env: environment(want.Env), User: user,
-		StopTimeout: seconds(grace),
-		Labels:      map[string]string{spec.LabelController: e.controller, spec.LabelRole: spec.RoleProxy},
-	}
-	host := &container.HostConfig{
-		NetworkMode:    "host",
-		RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyUnlessStopped},
-		ReadonlyRootfs: true,
-		CapDrop:        []string{"ALL"},
-		// For root: ports below 1024, and a state folder that is another's.
-		CapAdd:      []string{"NET_BIND_SERVICE", "DAC_OVERRIDE", "CHOWN"},
-		SecurityOpt: []string{"no-new-privileges"},
-		LogConfig:   container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}},
-		Mounts:      []mount.Mount{{Type: mount.TypeBind, Source: want.StateDir, Target: want.StateDir}},
-	}
-	print, err := fingerprint(config, host)
-	if err != nil {
-		return nil, nil, err
-	}
-	config.Labels[labelProxy] = print
-	return config, host, nil
-}
-
-// proxyUser is the owner of the state folder, who can then open the proxy's
-// socket; root where a port needs it.
-func proxyUser(want ProxySpec) (string, error) {
-	info, err := os.Stat(want.StateDir)
-	if err != nil {
-		return "", fmt.Errorf("state folder: %w", err)
-	}
-	owner, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return "", fmt.Errorf("state folder %s has no owner", want.StateDir)
-	}
-	for _, address := range want.Listen {
-		_, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return "", fmt.Errorf("listen address %q: %w", address, err)
-		}
-		if n, err := strconv.Atoi(port); err == nil && n < 1024 {
-			return "0:0", nil
-		}
-	}
-	return fmt.Sprintf("%d:%d", owner.Uid, owner.Gid), nil
 }

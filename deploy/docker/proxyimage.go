@@ -2,7 +2,6 @@ package docker
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"debug/elf"
@@ -14,21 +13,17 @@ import (
 	"os"
 
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/build"
-	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 
 	"teal/spec"
 )
 
-const (
-	// proxyRepository holds the images that proxies were made from, one per content.
-	proxyRepository = "teal-proxy"
-	// labelProxy tells one wanted proxy from another.
-	labelProxy = "teal.proxy"
-)
+// proxyRepository holds the images that proxies were made from, one per content.
+const proxyRepository = "teal-proxy"
 
-// proxyImage returns the image that holds binary alone, built once per content
-// through the engine's build API: no registry is needed.
+// proxyImage returns the image that holds the program alone, made once per
+// content: no registry is needed. It is imported, not built, which leaves no
+// images of the steps between behind.
 func (e *Engine) proxyImage(ctx context.Context, path string) (string, error) {
 	if err := static(path); err != nil {
 		return "", err
@@ -42,19 +37,21 @@ func (e *Engine) proxyImage(ctx context.Context, path string) (string, error) {
 		return ref, err
 	}
 	err = e.do(ctx, e.limits.Build, func(ctx context.Context, a dockerAPI) error {
-		content, stop := buildContext(path, size)
+		content, stop := rootfs(path, size)
 		defer stop()
-		answer, err := a.ImageBuild(ctx, content, build.ImageBuildOptions{Tags: []string{ref}, Remove: true, ForceRemove: true})
+		stream, err := a.ImageImport(ctx, image.ImportSource{Source: content, SourceName: "-"}, ref, image.ImportOptions{
+			Changes: []string{`ENTRYPOINT ["/teal"]`, "LABEL " + spec.LabelRole + "=" + spec.RoleProxy},
+		})
 		if err != nil {
 			return err
 		}
-		defer answer.Body.Close()
-		return endOfBuild(answer.Body)
+		defer stream.Close()
+		return endOfImport(stream)
 	})
 	if err != nil {
-		return "", fmt.Errorf("build %s: %w", ref, err)
+		return "", fmt.Errorf("import %s: %w", ref, err)
 	}
-	e.log.Info("proxy image was built", keyImage, ref)
+	e.log.Info("proxy image was made", keyImage, ref)
 	return ref, nil
 }
 
@@ -86,16 +83,14 @@ func checksum(path string) (sum string, size int64, err error) {
 	return hex.EncodeToString(hash.Sum(nil)), size, nil
 }
 
-const dockerfile = "FROM scratch\nCOPY teal /teal\nENTRYPOINT [\"/teal\"]\nLABEL " + spec.LabelRole + "=" + spec.RoleProxy + "\n"
-
-// buildContext streams the program and its Dockerfile. stop ends the streaming
-// and waits for it.
-func buildContext(path string, size int64) (content io.Reader, stop func()) {
+// rootfs streams a file system that holds the program alone. stop ends the
+// streaming and waits for it.
+func rootfs(path string, size int64) (content io.Reader, stop func()) {
 	reader, writer := io.Pipe()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		writer.CloseWithError(writeContext(writer, path, size))
+		writer.CloseWithError(writeRootfs(writer, path, size))
 	}()
 	return reader, func() {
 		reader.Close()
@@ -103,31 +98,24 @@ func buildContext(path string, size int64) (content io.Reader, stop func()) {
 	}
 }
 
-func writeContext(w io.Writer, path string, size int64) error {
+func writeRootfs(w io.Writer, path string, size int64) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	out := tar.NewWriter(w)
-	add := func(name string, mode, size int64, content io.Reader) error {
-		if err := out.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: size, Typeflag: tar.TypeReg}); err != nil {
-			return err
-		}
-		_, err := io.CopyN(out, content, size)
+	if err := out.WriteHeader(&tar.Header{Name: "teal", Mode: 0o755, Size: size, Typeflag: tar.TypeReg}); err != nil {
 		return err
 	}
-	if err := add("Dockerfile", 0o644, int64(len(dockerfile)), bytes.NewReader([]byte(dockerfile))); err != nil {
-		return err
-	}
-	if err := add("teal", 0o755, size, file); err != nil {
-		return err
+	if _, err := io.CopyN(out, file, size); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
 	}
 	return out.Close()
 }
 
-// endOfBuild reads the engine's stream to its end: an error may be in it.
-func endOfBuild(stream io.Reader) error {
+// endOfImport reads the engine's stream to its end: an error may be in it.
+func endOfImport(stream io.Reader) error {
 	decoder := json.NewDecoder(stream)
 	for {
 		var m struct {
@@ -142,17 +130,4 @@ func endOfBuild(stream io.Reader) error {
 			return errors.New(m.Error)
 		}
 	}
-}
-
-// fingerprint tells two wanted proxies apart, by all that a new container is
-// needed for.
-func fingerprint(config *container.Config, host *container.HostConfig) (string, error) {
-	text, err := json.Marshal([]any{
-		"v1", config.Image, config.Cmd, config.Env, config.User, host.Mounts[0].Source, host.CapAdd,
-	})
-	if err != nil {
-		return "", fmt.Errorf("fingerprint of the proxy: %w", err)
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8]), nil
 }

@@ -45,26 +45,42 @@ func (e *Engine) byController() filters.Args {
 	return filters.NewArgs(filters.Arg("label", spec.LabelController+"="+e.controller))
 }
 
+// removeNetworks includes the ingress network, which several controllers of one
+// host share, whoever of them made it.
 func (e *Engine) removeNetworks(ctx context.Context) error {
 	list, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]network.Summary, error) {
-		return a.NetworkList(ctx, network.ListOptions{Filters: e.byController()})
+		return a.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("label", spec.LabelController))})
 	})
 	if err != nil {
 		return fmt.Errorf("list networks: %w", err)
 	}
 	var errs []error
 	for _, n := range list {
-		inspected, err := e.inspectNetwork(ctx, n.ID)
-		if err == nil && len(inspected.Containers) > 0 {
-			e.log.Info("network is in use and was kept", keyNetwork, n.Name)
-			continue
-		}
-		err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error { return a.NetworkRemove(ctx, n.ID) })
-		if err != nil && !errdefs.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("remove network %s: %w", n.Name, err))
+		shared := n.Name == e.ingress.Name && n.Labels[spec.LabelRole] == roleIngress
+		if shared || n.Labels[spec.LabelController] == e.controller {
+			errs = append(errs, e.removeUnused(ctx, n))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeUnused leaves a network that containers are on, running or not.
+func (e *Engine) removeUnused(ctx context.Context, n network.Summary) error {
+	users, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]container.Summary, error) {
+		return a.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", n.ID))})
+	})
+	if err != nil {
+		return fmt.Errorf("look who uses network %s: %w", n.Name, err)
+	}
+	if len(users) > 0 {
+		e.log.Info("network is in use and was kept", keyNetwork, n.Name)
+		return nil
+	}
+	err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error { return a.NetworkRemove(ctx, n.ID) })
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove network %s: %w", n.Name, err)
+	}
+	return nil
 }
 
 func (e *Engine) removeVolumes(ctx context.Context) error {

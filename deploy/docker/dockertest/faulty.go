@@ -35,7 +35,10 @@ func Faulty(t testing.TB) *FaultyRegistry {
 		}
 		healthy.ServeHTTP(w, r)
 	}))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() {
+		server.CloseClientConnections() // an engine may keep the one of a pull that was given up
+		server.Close()
+	})
 	f.RegistryServer = RegistryServer{Address: strings.TrimPrefix(server.URL, "http://"), Auth: authn.Anonymous}
 	return f
 }

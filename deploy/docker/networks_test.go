@@ -1,0 +1,107 @@
+package docker_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+
+	"teal/deploy/docker"
+	"teal/deploy/docker/dockertest"
+	"teal/reconcile"
+	"teal/spec"
+)
+
+func TestReplicaIsMadeAgainWhenItsNetworkWas(t *testing.T) {
+	engine, _ := open(t, docker.Options{})
+	name := app(t)
+	en := replica(name, local(t, dockertest.Options{}), "")
+	before := ensured(t, engine, name, en)
+	hand := person{dockertest.Client(t)}
+	hand.Stop(t, before.ID)
+	if err := hand.NetworkRemove(t.Context(), name.Project+"_default"); err != nil {
+		t.Fatal(err)
+	}
+	if after := ensured(t, engine, name, en); after.State != reconcile.Running || after.ID == before.ID {
+		t.Errorf("afterwards %+v", after)
+	}
+}
+
+func TestExternalNetworkMustExist(t *testing.T) {
+	engine, _ := open(t, docker.Options{})
+	name := app(t)
+	en := replica(name, local(t, dockertest.Options{}), "")
+	en.Revision.Container.Networks = []spec.Network{{Name: name.Project + "-outside", External: true}}
+	wants(t, ensure(t, engine, name, en), reconcile.Permanent, reconcile.ReasonEngineRefused, "docker network create")
+}
+
+func TestIngressTakesNoStrangersNetworkAndNoTakenSubnet(t *testing.T) {
+	hand := dockertest.Client(t)
+	img := local(t, dockertest.Options{})
+	label := map[string]string{dockertest.LabelTest: dockertest.Label(t)}
+	taken := "stranger-" + dockertest.Unique()
+	ipam := &network.IPAM{Config: []network.IPAMConfig{{Subnet: "10.99.0.0/24"}}}
+	if _, err := hand.NetworkCreate(t.Context(), taken, network.CreateOptions{Labels: label, IPAM: ipam}); err != nil {
+		t.Fatal(err)
+	}
+	name := app(t)
+	engine, _ := open(t, docker.Options{Ingress: docker.Ingress{Name: taken}})
+	wants(t, ensure(t, engine, name, replica(name, img, spec.Blue)), reconcile.Permanent, reconcile.ReasonNameTaken, taken)
+
+	engine, _ = open(t, docker.Options{Ingress: docker.Ingress{Subnet: "10.99.0.0/16"}})
+	wants(t, ensure(t, engine, name, replica(name, img, spec.Blue)), reconcile.Permanent, reconcile.ReasonEngineRefused, "10.99.0.0/16")
+
+	engine, _ = open(t, docker.Options{Ingress: docker.Ingress{Subnet: "10.98.7.0/29"}})
+	if c := ensured(t, engine, name, replica(name, img, spec.Blue)); !strings.HasPrefix(c.Address, "10.98.7.") {
+		t.Errorf("address %s", c.Address)
+	}
+}
+
+// Engines before API 1.44 give a network's name twice to who asks twice at once.
+func TestDoublesOfANetworkAreRemoved(t *testing.T) {
+	engine, controller := open(t, docker.Options{})
+	name := app(t)
+	on := name.Project + "_default"
+	for range 3 {
+		createNetwork(t, on, map[string]string{spec.LabelController: controller})
+	}
+	if c := ensured(t, engine, name, replica(name, local(t, dockertest.Options{}), spec.Blue)); c.State != reconcile.Running {
+		t.Errorf("%+v", c)
+	}
+	list, err := dockertest.Client(t).NetworkList(t.Context(), network.ListOptions{Filters: filters.NewArgs(filters.Arg("name", on))})
+	if err != nil || len(list) != 1 {
+		t.Errorf("%d networks %s, %v", len(list), on, err)
+	}
+}
+
+// createNetwork does what the client does not: it asks for a name that is taken.
+func createNetwork(t *testing.T, name string, labels map[string]string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"Name": name, "Labels": labels})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hand := dockertest.Client(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://engine/networks/create", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	dial := hand.Dialer()
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusConflict {
+		t.Fatalf("create network: %s", resp.Status)
+	}
+}
