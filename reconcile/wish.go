@@ -66,7 +66,7 @@ func (t *turn) takeIn() move {
 		t.acknowledge()
 		return again
 	case Preparing, Starting, Verifying, Staged, Switching:
-		if t.rec.Candidate.Revision.ID == t.wanted().ID {
+		if t.rec.Candidate.Revision.ID == t.wanted().ID || t.stillFlips() {
 			t.adoptNumber()
 			if t.rec.Phase == Staged && len(t.unstarted()) > 0 {
 				return t.to(Starting, startLimit) // more replicas are wanted: verified with the others
@@ -94,12 +94,25 @@ func (t *turn) adoptNumber() {
 	t.acknowledge()
 	c := *t.rec.Candidate
 	c.Generation = t.rec.Generation
-	x, named := activeColour(t.in.Desired.Service.Rollout)
+	r := t.in.Desired.Service.Rollout
+	x, named := activeColour(r)
 	c.Pinned = named && t.rec.Stable != nil && x == t.rec.Stable.Colour
-	if named && x == c.Colour && t.rec.Phase == Staged {
+	if named && x == c.Colour && t.rec.Phase == Staged && c.Settings.Active != r.Active {
 		c.SkipGates = true
 	}
+	if r != nil {
+		c.Settings.Active = r.Active
+	}
 	t.rec.Candidate = &c
+}
+
+// stillFlips reports whether the candidate is a standby that active names, and
+// named when its rollout began: what the newer generation says besides comes
+// after the flip.
+func (t *turn) stillFlips() bool {
+	c := t.rec.Candidate
+	x, named := activeColour(t.in.Desired.Service.Rollout)
+	return named && x == c.Colour && c.Trigger == TriggerActive && c.SkipGates
 }
 
 // wish is the rollout that the desired state asks for now, if any.
