@@ -155,3 +155,19 @@ func (s *scenario) status() Status {
 	s.host.look(s.now, s.record)
 	return Describe(s.input())
 }
+
+// picture is the settled world and what is recorded of it, without the numbers
+// that count edits and attempts.
+func (s *scenario) picture() string {
+	out := "phase " + s.record.Phase.Words() + "\ncontainers " + strings.Join(s.running(), ", ")
+	if p := s.record.Stable; p != nil {
+		out += "\nstable " + string(p.Colour) + " " + p.Revision.Image.Ref
+	}
+	if p := s.record.Standby; p != nil {
+		out += "\nstandby " + string(p.Colour) + " " + p.Revision.Image.Ref
+	}
+	if h := s.record.Hold; h != nil && h.Generation == s.desired.Generation {
+		out += "\nheld " + h.Image + " " + string(h.Reason)
+	}
+	return out + "\nroute " + dump(s.host.route)
+}
