@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"teal/controller/api"
 	"teal/reconcile"
@@ -106,4 +109,21 @@ func one(list api.StatusList, app spec.Name) (reconcile.Status, bool) {
 		return reconcile.Status{}, false
 	}
 	return list.Apps[i], true
+}
+
+// completeApps suggests what can be typed for an app; without a controller,
+// nothing.
+func (p *program) completeApps(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), time.Second)
+	defer cancel()
+	client := p.dial()
+	defer client.Close()
+	list, err := client.Status(ctx, spec.Name{})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return names(list.Apps), cobra.ShellCompDirectiveNoFileComp
 }

@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker/docker/api/types/container"
-
 	"teal/controller/api"
 	"teal/deploy/docker/dockertest"
+	"teal/deploy/workbench"
 	"teal/reconcile"
+	"teal/spec"
 )
 
-// version makes an image of the hello app.
+// image makes an image of the hello app.
 func image(t *testing.T, version, fault string) string {
 	t.Helper()
 	return dockertest.Image(t, version, dockertest.Options{Env: map[string]string{"VERSION": version, "BREAK": fault}})
@@ -99,19 +99,31 @@ func TestFromTheFirstVersionToTheLast(t *testing.T) {
 	}
 }
 
-// containers are the names of all that carries a controller's label.
+// bench is the engine, for looking at it and for acting by hand.
+func bench(t *testing.T) *workbench.Bench {
+	t.Helper()
+	b, err := workbench.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// containers are the names and ids of all that a controller runs.
 func containers(t *testing.T, id string) []string {
 	t.Helper()
-	c := dockertest.Client(t)
-	all, err := c.ContainerList(t.Context(), container.ListOptions{All: true})
+	all, err := bench(t).Running(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out []string
 	for _, x := range all {
-		if x.Labels["teal.controller"] == id {
-			out = append(out, strings.Join(x.Names, ","))
-		}
+		out = append(out, x.Name+" "+x.ID)
 	}
 	return out
 }
@@ -189,7 +201,7 @@ func TestWhatCannotRunIsHeldAndStableServes(t *testing.T) {
 	}{
 		{"missing image", l.wants("teal-test-missing:v9"), "teal-test-missing:v9", reconcile.ReasonImageNotFound, []string{"teal-test-missing:v9"}},
 		{"denied by the registry", pulled(registry.Address + "/secret:v9"), "/secret:v9", reconcile.ReasonImageDenied, []string{"secret:v9"}},
-		{"crash loop", strings.Replace(l.wants(crash), "deadline: 5s", "deadline: 1m", 1), crash, reconcile.ReasonCrashLoop, []string{"exited with 1, "}},
+		{"crash loop", strings.Replace(l.wants(crash), "deadline: 5s", "deadline: 1m", 1), crash, reconcile.ReasonCrashLoop, []string{"CrashLoop", "restarted 3 times"}},
 		{"breaks after the switch", l.wants(later, "bake: 30s"), later, reconcile.ReasonUnhealthy, []string{"GET /health → 500"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,14 +223,9 @@ func TestAContainerRemovedByHandIsRepaired(t *testing.T) {
 	l.edit(l.wants(v1))
 	l.start()
 	l.served("v1")
-	docker := dockertest.Client(t)
-	for _, name := range containers(t, l.id) {
-		if strings.Contains(name, "teal-proxy") {
-			continue
-		}
-		if err := docker.ContainerRemove(t.Context(), strings.TrimPrefix(name, "/"), container.RemoveOptions{Force: true}); err != nil {
-			t.Fatal(err)
-		}
+	removed, err := bench(t).Remove(t.Context(), spec.LabelProject, l.project)
+	if err != nil || removed.Containers != 1 {
+		t.Fatalf("removed %+v, %v", removed, err)
 	}
 	l.until("it serves again", func() error {
 		v, err := l.get()

@@ -136,6 +136,9 @@ func flagMistake(c *cobra.Command, err error) error {
 func nearest(typed string, names []string) string {
 	best, least := "", max(2, len(typed)/3)+1
 	for _, n := range names {
+		if len(typed) > 2 && strings.HasPrefix(n, strings.ToLower(typed)) {
+			return n
+		}
 		if d := levenshtein.ComputeDistance(strings.ToLower(typed), n); d < least {
 			best, least = n, d
 		}

@@ -141,6 +141,7 @@ func TestEveryMistakeIsExplained(t *testing.T) {
 		words []string
 	}{
 		{"unknown verb", []string{"aply"}, 2, []string{`there is no verb "aply"`, "→ teal apply"}},
+		{"beginning of a verb", []string{"complet"}, 2, []string{"→ teal completion"}},
 		{"nonsense verb", []string{"xyzzyplugh"}, 2, []string{"teal --help"}},
 		{"unknown flag", []string{"status", "--wach"}, 2, []string{"--wach", "→ teal status --watch"}},
 		{"bad flag value", []string{"wait", "--timeout", "soon"}, 2, []string{"soon"}},
@@ -195,6 +196,11 @@ func TestNoControllerIsSaid(t *testing.T) {
 func TestVersionNeedsNoController(t *testing.T) {
 	teal(t, filepath.Join(t.TempDir(), "none.sock"), "version").expect(t, exitDone, "not reachable")
 	teal(t, apitest.Serve(t, fake()).Socket, "version").expect(t, exitDone, "20.10.24", "API 1.41")
+}
+
+func TestCompletionKnowsTheApps(t *testing.T) {
+	teal(t, apitest.Serve(t, fake()).Socket, "__complete", "undo", "").expect(t, exitDone, "pennyway/was\n")
+	teal(t, filepath.Join(t.TempDir(), "none.sock"), "__complete", "undo", "").expect(t, exitDone)
 }
 
 func TestHelpOfEveryVerb(t *testing.T) {

@@ -78,6 +78,11 @@ Exit codes: 0 done, 1 failed or rolled back, 2 bad input, 3 timed out,
 	)
 	for _, c := range root.Commands() {
 		guard(c)
+		if c.Args != nil && strings.Contains(c.Use, "service]") {
+			c.ValidArgsFunction = p.completeApps
+		} else {
+			c.ValidArgsFunction = cobra.NoFileCompletions
+		}
 	}
 	return root
 }
