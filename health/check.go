@@ -130,8 +130,7 @@ func refused(ctx context.Context, what string, err error, otherwise string) outc
 			return outcome{failed, what + r.words}
 		}
 	}
-	var name *net.DNSError
-	if errors.As(err, &name) {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return outcome{failed, what + "no such host"}
 	}
 	return outcome{failed, what + otherwise}

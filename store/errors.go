@@ -63,8 +63,7 @@ func damagedf(format string, args ...any) error {
 
 // located turns damage found inside the file at path into a DamagedError.
 func located(path string, err error) error {
-	var words foundError
-	if errors.As(err, &words) {
+	if words, ok := errors.AsType[foundError](err); ok {
 		return &DamagedError{Path: path, Words: string(words)}
 	}
 	return err

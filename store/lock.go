@@ -118,7 +118,7 @@ func kernelHolder(name string) int {
 		return 0
 	}
 	defer func() { _ = locks.Close() }() // only read
-	return findFlock(locks, fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)), st.Ino))
+	return findFlock(locks, fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino))
 }
 
 // findFlock returns the holder of the flock on the file id ("major:minor:inode")
