@@ -60,7 +60,7 @@ func (s *server) stop() {
 }
 
 // rawServer is a backend below HTTP: what it does with a connection is up to
-// the test.
+// the test. Its connections are closed when the test ends.
 func (e *env) rawServer(serve func(net.Conn)) *server {
 	e.t.Helper()
 	ln, err := net.Listen("tcp", net.JoinHostPort(e.BackendHost, "0"))
@@ -68,14 +68,21 @@ func (e *env) rawServer(serve func(net.Conn)) *server {
 		e.t.Fatal(err)
 	}
 	s := &server{address: ln.Addr().String(), srv: &http.Server{}}
-	var conns sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	var over bool
 	s.done.Go(func() {
 		for {
 			nc, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			conns.Go(func() {
+			mu.Lock()
+			if open = append(open, nc); over {
+				_ = nc.Close()
+			}
+			mu.Unlock()
+			s.done.Go(func() {
 				defer nc.Close()
 				s.hits.Add(1)
 				serve(nc)
@@ -84,8 +91,13 @@ func (e *env) rawServer(serve func(net.Conn)) *server {
 	})
 	e.t.Cleanup(func() {
 		_ = ln.Close()
+		mu.Lock()
+		over = true
+		for _, nc := range open {
+			_ = nc.Close() // those that ended are closed already
+		}
+		mu.Unlock()
 		s.done.Wait()
-		conns.Wait()
 	})
 	return s
 }

@@ -12,9 +12,11 @@ import (
 
 // answer is what a client got.
 type answer struct {
-	status int
-	header http.Header
-	body   string
+	status  int
+	proto   int // major version it came over; 0: not noted
+	header  http.Header
+	trailer http.Header
+	body    string
 }
 
 // raw is a client below HTTP: it sends exactly what it is told, repeats nothing,
@@ -114,12 +116,12 @@ func (e *env) httpClient(overTLS, two bool) (*http.Client, string) {
 }
 
 // do sends req and reads the answer to its end.
-func (e *env) do(c *http.Client, req *http.Request) (answer, *http.Response) {
+func (e *env) do(c *http.Client, req *http.Request) answer {
 	e.t.Helper()
 	resp, err := c.Do(req)
 	mustNot(e.t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	mustNot(e.t, err)
-	return answer{status: resp.StatusCode, header: resp.Header, body: string(body)}, resp
+	return answer{status: resp.StatusCode, proto: resp.ProtoMajor, header: resp.Header, trailer: resp.Trailer, body: string(body)}
 }

@@ -102,6 +102,7 @@ var cases = []testCase{
 	{"previews are no traffic", nil, testPreviewCounts},
 	{"a request that left nothing behind goes elsewhere", nil, testRetryUnsent},
 	{"a POST is never sent twice", nil, testNoReplay},
+	{"a POST is not sent twice on a kept connection either", nil, testNoReplayOnKept},
 	{"a kept connection closed by the app loses no POST", nil, testKeptConnections},
 	{"a broken answer never looks complete", nil, testBrokenAnswer},
 	{"a client that goes away ends its request", nil, testClientGone},

@@ -37,8 +37,10 @@ func testForwarded(t *testing.T, e *env) {
 	lines := strings.Split(e.getHost("shop.example.com", "/a%2Fb//c?q=%20&x;y", "X-Forwarded-For: 192.0.2.66", "X-Forwarded-Proto: https",
 		"X-Forwarded-Host: evil.example", "Forwarded: for=192.0.2.66", "X_Forwarded_For: 192.0.2.66", "X-Real-Ip: 192.0.2.66",
 		"Accept: text/html", "User-Agent: test").body, "\n")
-	for _, want := range []string{"x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http", "x-forwarded-host: shop.example.com",
-		"host shop.example.com", "uri /a%2Fb//c?q=%20&x;y", "accept: text/html", "user-agent: test"} {
+	for _, want := range []string{
+		"x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http", "x-forwarded-host: shop.example.com",
+		"host shop.example.com", "uri /a%2Fb//c?q=%20&x;y", "accept: text/html", "user-agent: test",
+	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("the app does not see %q", want)
 		}

@@ -44,6 +44,41 @@ func testNoReplay(t *testing.T, e *env) {
 	}
 }
 
+// A backend that takes a POST on a kept connection and closes it without a word:
+// that looks like a connection that had died before, and still the POST may have
+// been acted upon. A GET is safe to send again.
+func testNoReplayOnKept(t *testing.T, e *env) {
+	for _, method := range []string{"POST", "GET"} {
+		var seen atomic.Int64
+		s := e.rawServer(func(nc net.Conn) {
+			br := bufio.NewReader(nc)
+			for {
+				r, err := http.ReadRequest(br)
+				if err != nil {
+					return
+				}
+				_, err = io.Copy(io.Discard, r.Body)
+				if err != nil || seen.Add(1) == 2 {
+					return
+				}
+				if _, err := io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
+					return
+				}
+			}
+		})
+		e.apply(routeTo(on(spec.Blue, "r-"+method, s)))
+		c := e.dial()
+		c.ask(request(method, "/", "h", bodyFor(method)))
+		a := c.ask(request(method, "/", "h", bodyFor(method)))
+		switch {
+		case method == "POST" && (a.status != http.StatusBadGateway || seen.Load() != 2):
+			t.Errorf("the POST was sent %d times, status %d; want once and 502", seen.Load()-1, a.status)
+		case method == "GET" && (a.status != http.StatusOK || seen.Load() != 3):
+			t.Errorf("the GET was sent %d times, status %d; want it sent again", seen.Load()-1, a.status)
+		}
+	}
+}
+
 // An app that closes idle connections early, and one that closes each
 // connection after some requests: no POST may be lost to that.
 func testKeptConnections(t *testing.T, e *env) {
@@ -87,6 +122,13 @@ func testKeptConnections(t *testing.T, e *env) {
 	if conns.Load() < 2 || conns.Load() > 30 {
 		t.Errorf("%d connections for 45 requests: none was kept, or none was replaced", conns.Load())
 	}
+}
+
+func bodyFor(method string) string {
+	if method == "POST" {
+		return "x"
+	}
+	return ""
 }
 
 func testBrokenAnswer(t *testing.T, e *env) {

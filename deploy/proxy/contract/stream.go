@@ -155,12 +155,12 @@ func testInterim(t *testing.T, e *env) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/", io.MultiReader(strings.NewReader("hello")))
 	mustNot(t, err)
 	req.Trailer = http.Header{"Check": {"ok"}}
-	a, resp := e.do(c, req)
+	a := e.do(c, req)
 	if hints != "103 </style.css>; rel=preload" {
 		t.Errorf("early hints: %q", hints)
 	}
-	if a.body != "5" || resp.Trailer.Get("Sum") != "after ok" || resp.Trailer.Get("Late") != "yes" {
-		t.Errorf("body %q, trailers %v", a.body, resp.Trailer)
+	if a.body != "5" || a.trailer.Get("Sum") != "after ok" || a.trailer.Get("Late") != "yes" {
+		t.Errorf("body %q, trailers %v", a.body, a.trailer)
 	}
 }
 

@@ -34,6 +34,7 @@ func (e *env) openSocket() *websocket.Conn {
 	defer cancel()
 	client, _ := e.httpClient(false, false)
 	client.Timeout = 0
+	//nolint:bodyclose // an upgraded connection's response has no body of its own
 	c, _, err := websocket.Dial(ctx, "ws://"+e.Address+"/socket", &websocket.DialOptions{HTTPClient: client})
 	mustNot(e.t, err)
 	e.t.Cleanup(func() { _ = c.CloseNow() })

@@ -114,7 +114,7 @@ func childStdlib(target string, tuned bool) error {
 		proxy.Transport = tr
 	}
 	fmt.Println(ln.Addr())
-	go http.Serve(ln, proxy) // ends with the process
+	go func() { _ = http.Serve(ln, proxy) }() // ends with the process
 	return nil
 }
 

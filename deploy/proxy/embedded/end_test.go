@@ -79,6 +79,7 @@ func postOn(nc net.Conn, quit *atomic.Bool, sent *atomic.Int64) error {
 			return err
 		}
 		_, err = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
 		if err != nil || resp.StatusCode != http.StatusOK {
 			return fmt.Errorf("status %d: %w", resp.StatusCode, err)
 		}

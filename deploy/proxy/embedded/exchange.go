@@ -59,13 +59,11 @@ func (x *exchange) run() outcome {
 	}
 	x.upgrade = upgradeOf(x.r)
 	for {
-		switch o := x.try(); o {
-		case moved:
-		case nobody:
-			if o = x.hold(); o != moved {
-				return o
-			}
-		default:
+		o := x.try()
+		if o == nobody {
+			o = x.hold()
+		}
+		if o != moved {
 			return o
 		}
 	}
@@ -136,7 +134,7 @@ func (x *exchange) visit() outcome {
 			fit = mustBeNew
 		case aged:
 			fit = mustBeNew
-		default:
+		case answered, cutOff, clientGone, moved, nobody:
 			return o
 		}
 		if x.p.serving.Load() != x.live {

@@ -41,8 +41,12 @@ func FuzzMatch(f *testing.F) {
 	f.Add("", "//")
 	f.Add("[::1]:80", "/v1")
 	places := [][2]string{
-		{"api.example.com", "/v1"}, {"api.example.com", "/v1/deep/"}, {"::1", "/"},
-		{"*", "/"}, {"*", "/v1"}, {"web.example.com", "/only"},
+		{"api.example.com", "/v1"},
+		{"api.example.com", "/v1/deep/"},
+		{"::1", "/"},
+		{"*", "/"},
+		{"*", "/v1"},
+		{"web.example.com", "/only"},
 	}
 	var table reconcile.Table
 	for i, p := range places {

@@ -52,7 +52,7 @@ func newProxy(c Config) *Proxy {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := p.exchanges.Get().(*exchange)
 	x.w, x.r, x.start, x.host = w, r, time.Now(), hostOf(r.Host)
-	o := x.run()
+	o := x.run() //nolint:contextcheck // the exchange carries its request, and with it the context
 	x.endHold()
 	x.reset()
 	p.exchanges.Put(x)
@@ -88,20 +88,17 @@ func (p *Proxy) logAnswer(x *exchange, status int, reason, id string) {
 	if status < http.StatusInternalServerError || !p.talkative.Allow() {
 		return
 	}
-	attrs := []slog.Attr{slog.Int("status", status), slog.String("reason", reason), slog.String("request", id)}
+	var app, colour string
 	if x.backend != nil {
-		attrs = append(attrs, slog.String("app", x.backend.up.app.String()), slog.String("colour", string(x.backend.up.colour)))
+		app, colour = x.backend.up.app.String(), string(x.backend.up.colour)
 	}
-	if x.lastErr != nil {
-		attrs = append(attrs, slog.Any("error", x.lastErr))
-	}
-	p.log.LogAttrs(x.r.Context(), slog.LevelWarn, "request was not served", attrs...)
+	p.log.Warn("request was not served", "status", status, "reason", reason, "request", id, "app", app, "colour", colour, "error", x.lastErr)
 }
 
 func (p *Proxy) logCut(x *exchange, err error) {
 	if p.talkative.Allow() {
-		p.log.LogAttrs(x.r.Context(), slog.LevelWarn, "answer broke midway", slog.Any("error", err),
-			slog.String("app", x.backend.up.app.String()), slog.String("colour", string(x.backend.up.colour)))
+		up := x.backend.up
+		p.log.Warn("answer broke midway", "app", up.app.String(), "colour", string(up.colour), "error", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"io"
 	"strconv"
 	"sync/atomic"
@@ -82,23 +83,24 @@ func (x *exchange) sendBody(c *conn) (err error, fromClient bool) {
 	b := *buf
 	for {
 		n, rerr := x.body.Read(b[chunkHead : len(b)-2])
-		if rerr != nil && rerr != io.EOF {
+		last := errors.Is(rerr, io.EOF)
+		if rerr != nil && !last {
 			return rerr, true
 		}
 		piece := b[chunkHead : chunkHead+n]
 		if chunked {
 			piece = chunk(b, n)
 		}
-		if rerr == io.EOF && chunked {
+		if last && chunked {
 			piece = x.appendEnd(piece)
 		}
 		if len(piece) > 0 {
 			c.limitWrite(x.p.limits.Stall)
-			if _, werr := c.Conn.Write(piece); werr != nil {
+			if _, werr := c.Write(piece); werr != nil {
 				return werr, false
 			}
 		}
-		if rerr == io.EOF {
+		if last {
 			return nil, false
 		}
 	}

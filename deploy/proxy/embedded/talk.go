@@ -29,7 +29,7 @@ func (x *exchange) talk(c *conn) (o outcome, fine bool) {
 	}
 	c.received = false
 	c.awaitHead()
-	if n, err := c.Conn.Write(x.out); err != nil {
+	if n, err := c.Write(x.out); err != nil {
 		return x.notSent(c, n, err), false
 	}
 	if x.streams() && !x.expects() {
@@ -86,7 +86,7 @@ func (x *exchange) readInline() error {
 		return nil
 	}
 	var none [1]byte // the end may be reported by itself
-	if _, err := x.body.Read(none[:]); err != io.EOF {
+	if _, err := x.body.Read(none[:]); !errors.Is(err, io.EOF) {
 		return err
 	}
 	return nil
