@@ -27,6 +27,7 @@ type wire struct {
 	mu       sync.Mutex
 	listener net.Listener
 	open     []net.Conn
+	running  sync.WaitGroup
 }
 
 func (w *wire) connect(t *testing.T) {
@@ -39,7 +40,7 @@ func (w *wire) connect(t *testing.T) {
 	w.listener = l
 	w.mu.Unlock()
 	dial := dockertest.Client(t).Dialer()
-	go func() { // ends when the listener is closed
+	w.running.Go(func() { // ends when the listener is closed
 		for {
 			near, err := l.Accept()
 			if err != nil {
@@ -52,26 +53,35 @@ func (w *wire) connect(t *testing.T) {
 			}
 			w.mu.Lock()
 			w.open = append(w.open, near, far)
+			late := w.listener != l
 			w.mu.Unlock()
-			go pipe(near, far)
-			go pipe(far, near)
+			if late {
+				near.Close()
+				far.Close()
+				return
+			}
+			w.running.Go(func() { pipe(near, far) })
+			w.running.Go(func() { pipe(far, near) })
 		}
-	}()
+	})
 }
 
 func pipe(to, from net.Conn) {
-	io.Copy(to, from) // ends when either side is closed
-	to.Close()
+	_, copying := io.Copy(to, from) // ends when either side is closed, which is no fault
+	_ = errors.Join(copying, to.Close())
 }
 
+// cut ends what passes and waits for the end.
 func (w *wire) cut() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.listener.Close()
+	w.listener = nil
 	for _, c := range w.open {
 		c.Close()
 	}
 	w.open = nil
+	w.mu.Unlock()
+	w.running.Wait()
 }
 
 func TestEngineIsFoundAgainAfterItWasAway(t *testing.T) {

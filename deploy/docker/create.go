@@ -54,7 +54,8 @@ func (e *Engine) createOnce(ctx context.Context, r request, avoid map[netip.Addr
 // firstNetwork is the one network that every engine accepts at creation: the
 // ingress for a routed app, so that its fixed address is taken at once.
 func (e *Engine) firstNetwork(ctx context.Context, r request, host *container.HostConfig, avoid map[netip.Addr]bool) (*network.NetworkingConfig, error) {
-	name, endpoint := "", &network.EndpointSettings{}
+	var name string
+	var endpoint *network.EndpointSettings
 	switch {
 	case r.id.Port != 0:
 		address, err := e.freeAddress(ctx, r.id, avoid)

@@ -38,7 +38,7 @@ func (e *Engine) evidence(ctx context.Context, step reconcile.Step) (*reconcile.
 		lines := e.lastLines(ctx, found.ID)
 		c := reconcile.ContainerEvidence{
 			Name:  strings.TrimPrefix(found.Name, "/"),
-			State: string(found.State.Status), ExitCode: found.State.ExitCode,
+			State: found.State.Status, ExitCode: found.State.ExitCode,
 			OOMKilled: found.State.OOMKilled, Restarts: found.RestartCount,
 		}
 		if found.Config.Labels[spec.LabelRole] == spec.RoleTest {

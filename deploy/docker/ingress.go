@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/containerd/errdefs"
@@ -141,12 +142,7 @@ func (e *Engine) takenSubnets(ctx context.Context) ([]netip.Prefix, error) {
 }
 
 func overlapsAny(p netip.Prefix, taken []netip.Prefix) bool {
-	for _, t := range taken {
-		if p.Overlaps(t) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(taken, p.Overlaps)
 }
 
 // freeAddress chooses the fixed address of a replica: the place in the subnet

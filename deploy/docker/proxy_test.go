@@ -1,6 +1,7 @@
 package docker_test
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -138,7 +139,7 @@ func TestProxyPortThatIsTakenIsNamed(t *testing.T) {
 	}
 	defer l.Close()
 	_, err = engine.EnsureProxy(t.Context(), want)
-	f, ok := err.(*reconcile.Failure)
+	f, ok := errors.AsType[*reconcile.Failure](err)
 	if !ok {
 		t.Fatalf("error %v", err)
 	}
@@ -151,7 +152,7 @@ func TestProxyLeavesStrangersAlone(t *testing.T) {
 	hand := person{dockertest.Client(t)}
 	id := hand.Create(t, "teal-proxy-"+controller)
 	_, err := engine.EnsureProxy(t.Context(), want)
-	f, ok := err.(*reconcile.Failure)
+	f, ok := errors.AsType[*reconcile.Failure](err)
 	if !ok {
 		t.Fatalf("error %v", err)
 	}

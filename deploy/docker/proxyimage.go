@@ -56,12 +56,12 @@ func (e *Engine) proxyImage(ctx context.Context, path string) (string, error) {
 }
 
 // static refuses a program that needs a loader: the image has none.
-func static(path string) error {
+func static(path string) (err error) {
 	program, err := elf.Open(path)
 	if err != nil {
 		return fmt.Errorf("read program: %w", err)
 	}
-	defer program.Close()
+	defer func() { err = errors.Join(err, program.Close()) }()
 	for _, segment := range program.Progs {
 		if segment.Type == elf.PT_INTERP {
 			return fmt.Errorf("%s is linked dynamically and cannot run alone in an image; build it with CGO_ENABLED=0", path)
@@ -75,7 +75,7 @@ func checksum(path string) (sum string, size int64, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	hash := sha256.New()
 	if size, err = io.Copy(hash, file); err != nil {
 		return "", 0, fmt.Errorf("read %s: %w", path, err)
@@ -93,17 +93,17 @@ func rootfs(path string, size int64) (content io.Reader, stop func()) {
 		writer.CloseWithError(writeRootfs(writer, path, size))
 	}()
 	return reader, func() {
-		reader.Close()
+		_ = reader.Close() // never fails, by its contract
 		<-ended
 	}
 }
 
-func writeRootfs(w io.Writer, path string, size int64) error {
+func writeRootfs(w io.Writer, path string, size int64) (err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	out := tar.NewWriter(w)
 	if err := out.WriteHeader(&tar.Header{Name: "teal", Mode: 0o755, Size: size, Typeflag: tar.TypeReg}); err != nil {
 		return err

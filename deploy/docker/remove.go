@@ -73,12 +73,12 @@ func (e *Engine) discard(ctx context.Context, id string) error {
 		err := e.do(ctx, e.limits.Gone, func(ctx context.Context, a dockerAPI) error {
 			return a.ContainerRemove(ctx, id, container.RemoveOptions{RemoveVolumes: true})
 		})
-		if errdefs.IsNotFound(err) {
+		if err == nil || errdefs.IsNotFound(err) {
 			return nil
 		}
-		// A nil error means removed; conflict, that a removal is in progress or
-		// that the container was started again meanwhile: the next look tells.
-		if err != nil && !errdefs.IsConflict(err) {
+		// Conflict: somebody else's removal is in progress, or the container was
+		// started again meanwhile. The next look tells.
+		if !errdefs.IsConflict(err) {
 			return fmt.Errorf("remove %s: %w", id, err)
 		}
 		select {

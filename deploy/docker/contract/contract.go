@@ -133,12 +133,12 @@ func must(t testing.TB, s Subject, step reconcile.Step) reconcile.Outcome {
 	return out
 }
 
-// refused performs a step that has to fail in the given way.
-func refused(t testing.TB, s Subject, step reconcile.Step, class reconcile.FailureClass, reason reconcile.Reason) {
+// refused performs a step that has to fail for good, with the given reason.
+func refused(t testing.TB, s Subject, step reconcile.Step, reason reconcile.Reason) {
 	t.Helper()
 	f := s.Engine.Perform(t.Context(), step).Failure
-	if f == nil || f.Class != class || f.Reason != reason || f.Message == "" {
-		t.Fatalf("%s: %+v; want %s %s with words", step.Kind, f, class, reason)
+	if f == nil || f.Class != reconcile.Permanent || f.Reason != reason || f.Message == "" {
+		t.Fatalf("%s: %+v; want permanent %s with words", step.Kind, f, reason)
 	}
 }
 

@@ -57,8 +57,8 @@ func removeRepeated(t *testing.T, s Subject) {
 
 func strangerNotRemoved(t *testing.T, s Subject) {
 	id := s.By.Create(t, app().Project+"-stranger")
-	refused(t, s, stopStep(id), reconcile.Permanent, reconcile.ReasonEngineRefused)
-	refused(t, s, removeStep(id), reconcile.Permanent, reconcile.ReasonEngineRefused)
+	refused(t, s, stopStep(id), reconcile.ReasonEngineRefused)
+	refused(t, s, removeStep(id), reconcile.ReasonEngineRefused)
 	if !s.By.Exists(t, id) {
 		t.Error("the stranger's container is gone")
 	}

@@ -95,7 +95,7 @@ func ensureAgain(t *testing.T, s Subject) {
 func strangerKeepsName(t *testing.T, s Subject) {
 	name := app()
 	id := s.By.Create(t, name.Project+"-web-blue-aabbccdd-1")
-	refused(t, s, ensureStep(name, replica(name, s.Image(t, Serves), spec.Blue, 1)), reconcile.Permanent, reconcile.ReasonNameTaken)
+	refused(t, s, ensureStep(name, replica(name, s.Image(t, Serves), spec.Blue, 1)), reconcile.ReasonNameTaken)
 	if !s.By.Exists(t, id) {
 		t.Error("the stranger's container is gone")
 	}

@@ -71,10 +71,10 @@ func imagesResolve(t *testing.T, s Subject) {
 		}
 	}
 	must(t, s, reconcile.Step{Kind: reconcile.StepPull, Image: img})
-	refused(t, s, resolve("nowhere/to-be-found:1", spec.PullNever), reconcile.Permanent, reconcile.ReasonImageNotFound)
-	refused(t, s, resolve("Not A Reference", spec.PullMissing), reconcile.Permanent, reconcile.ReasonImageInvalid)
+	refused(t, s, resolve("nowhere/to-be-found:1", spec.PullNever), reconcile.ReasonImageNotFound)
+	refused(t, s, resolve("Not A Reference", spec.PullMissing), reconcile.ReasonImageInvalid)
 	img.Digest, img.Local = "sha256:"+strings.Repeat("0", 64), true
-	refused(t, s, reconcile.Step{Kind: reconcile.StepPull, Image: img}, reconcile.Permanent, reconcile.ReasonImageNotFound)
+	refused(t, s, reconcile.Step{Kind: reconcile.StepPull, Image: img}, reconcile.ReasonImageNotFound)
 }
 
 func appsListed(t *testing.T, s Subject) {

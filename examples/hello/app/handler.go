@@ -65,7 +65,9 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 		status = http.StatusServiceUnavailable
 	}
 	w.WriteHeader(status)
-	fmt.Fprintln(w, http.StatusText(status))
+	if _, err := fmt.Fprintln(w, http.StatusText(status)); err != nil {
+		fmt.Fprintln(os.Stderr, "app: write health:", err)
+	}
 }
 
 func (a *app) page(w http.ResponseWriter, r *http.Request) {

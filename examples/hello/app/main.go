@@ -92,7 +92,9 @@ func serveOn(stop context.Context, listener net.Listener, set settings) error {
 	if err := server.Shutdown(context.WithoutCancel(stop)); err != nil {
 		return fmt.Errorf("finish requests: %w", err)
 	}
-	<-failed
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
 	return nil
 }
 
