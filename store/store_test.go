@@ -21,9 +21,17 @@ import (
 // so on stdout, and keeps it open until stdin ends.
 const holdEnv = "TEAL_TEST_HOLD_STORE"
 
+// writeEnv makes it a process that saves to the store it names, and says how
+// often, until it is killed.
+const writeEnv = "TEAL_TEST_WRITE_STORE"
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(holdEnv); path != "" {
 		os.Exit(hold(path))
+	}
+	if path := os.Getenv(writeEnv); path != "" {
+		fmt.Println(write(path))
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -42,6 +50,23 @@ func hold(path string) int {
 		return 1
 	}
 	return 0
+}
+
+func write(path string) error {
+	db, err := Open(path, Options{})
+	if err != nil {
+		return err
+	}
+	state, _, err := db.Load(was)
+	for err == nil {
+		state.Record.Rollouts++
+		n := fmt.Sprint(state.Record.Rollouts)
+		err = db.Save(was, reconcile.Decision{
+			Record: state.Record, Events: []reconcile.Event{{App: was, Message: n}}, History: []reconcile.Rollout{{ID: n}},
+		})
+		fmt.Println(n)
+	}
+	return err
 }
 
 var (
