@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"teal/deploy/docker/dockertest"
+	"teal/deploy/workbench"
+	"teal/spec"
 )
 
 // lab is a real controller on the real engine: the built program in a process
@@ -95,10 +97,18 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// end stops the controller and shows its log if the test failed.
+// end stops the controller, removes what it ran, with the proxy's image, and
+// shows its log if the test failed.
 func (l *lab) end() {
 	if l.process != nil {
 		l.stop()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if b, err := workbench.Open(ctx); err != nil {
+		l.t.Error(err)
+	} else if _, err := b.Remove(ctx, spec.LabelController, l.id); errors.Join(err, b.Close()) != nil {
+		l.t.Errorf("remove what the controller ran: %v", err)
 	}
 	if l.t.Failed() {
 		data, err := os.ReadFile(l.log.Name())
