@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -185,5 +186,23 @@ func TestConnectionsAreBounded(t *testing.T) {
 	must(t, second.SetReadDeadline(time.Now().Add(10*time.Second)))
 	if got := status(t, br); got != http.StatusOK {
 		t.Errorf("once there is room: status %d", got)
+	}
+}
+
+// A connection that was opened to be ready is not closed before its first
+// request, however short the limit for a head is.
+func TestSpareConnectionsStay(t *testing.T) {
+	p := startProxy(t, Config{Limits: Limits{HeaderTime: 100 * time.Millisecond}})
+	serveApp(t, p, echoLength)
+	nc, br := dialProxy(t, p)
+	must(t, nc.SetReadDeadline(time.Now().Add(500*time.Millisecond)))
+	if _, err := br.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("before the first request: %v, want the connection open", err)
+	}
+	must(t, nc.SetReadDeadline(time.Now().Add(20*time.Second)))
+	_, err := io.WriteString(nc, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
+	must(t, err)
+	if got := status(t, br); got != http.StatusOK {
+		t.Errorf("the first request: %d, want 200", got)
 	}
 }

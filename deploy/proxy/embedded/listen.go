@@ -27,14 +27,15 @@ type edge struct {
 	*net.TCPListener
 	listen string // as configured
 	slots  chan struct{}
-	stall  time.Duration
+	limits Limits
+	shakes int // read deadlines the server sets before it waits for a first request
 	ending atomic.Bool
 	ended  chan struct{}
 	once   sync.Once
 }
 
-func newEdge(ln *net.TCPListener, listen string, slots chan struct{}, stall time.Duration) *edge {
-	return &edge{TCPListener: ln, listen: listen, slots: slots, stall: stall, ended: make(chan struct{})}
+func newEdge(ln *net.TCPListener, listen string, slots chan struct{}, limits Limits) *edge {
+	return &edge{TCPListener: ln, listen: listen, slots: slots, limits: limits, ended: make(chan struct{})}
 }
 
 // Accept waits for a client, then for a free place for it.
@@ -49,7 +50,9 @@ func (e *edge) Accept() (net.Conn, error) {
 	if !e.takeSlot() {
 		return nil, errors.Join(net.ErrClosed, nc.Close(), e.Close())
 	}
-	return &client{Conn: nc, free: func() { <-e.slots }, stall: e.stall}, nil
+	c := &client{Conn: nc, free: func() { <-e.slots }, stall: e.limits.Stall, spare: e.limits.IdleTime}
+	c.early.Store(int32(e.shakes) + 1)
+	return c, nil
 }
 
 // takeSlot waits for a free place. It returns false when there is none and the
@@ -84,6 +87,35 @@ type client struct {
 	until atomic.Int64 // Unix nanoseconds of the deadline that is set
 	once  sync.Once
 	free  func()
+
+	spare time.Duration // how long it may be open before its first request
+	early atomic.Int32  // read deadlines to come, the last of which is for the first request's head
+	head  atomic.Int64  // nanoseconds that head may take once it began; 0: not waiting for it
+}
+
+// SetReadDeadline is Conn's, except for the first request: clients open
+// connections to have them ready, and a request that is sent just when its
+// connection is closed is lost. So the limit for the head begins with its first
+// byte there too, as the server has it for all later requests.
+func (c *client) SetReadDeadline(at time.Time) error {
+	c.head.Store(0)
+	if !at.IsZero() && c.early.Load() > 0 && c.early.Add(-1) == 0 {
+		now := time.Now()
+		c.head.Store(int64(at.Sub(now)))
+		at = now.Add(c.spare)
+	}
+	return c.Conn.SetReadDeadline(at)
+}
+
+// Read is Conn's.
+func (c *client) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if limit := c.head.Load(); limit > 0 && n > 0 && c.head.CompareAndSwap(limit, 0) {
+		if set := c.Conn.SetReadDeadline(time.Now().Add(time.Duration(limit))); err == nil {
+			err = set
+		}
+	}
+	return n, err
 }
 
 // Write is Conn's, within the limit for progress.

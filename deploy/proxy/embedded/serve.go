@@ -114,6 +114,7 @@ func (s *server) openEdges(ctx context.Context, c Config, from places, out *Addr
 		if err != nil {
 			return err
 		}
+		e.shakes = 1
 		out.HTTPS = append(out.HTTPS, e.Addr().String())
 		s.run(func() error { return secure.ServeTLS(e, "", "") })
 	}
@@ -128,7 +129,7 @@ func (s *server) openEdge(ctx context.Context, addr string, from places) (*edge,
 			return nil, err
 		}
 	}
-	e := newEdge(ln, addr, from.slots, s.proxy.limits.Stall)
+	e := newEdge(ln, addr, from.slots, s.proxy.limits)
 	s.edges = append(s.edges, e)
 	return e, nil
 }
