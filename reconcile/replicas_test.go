@@ -24,7 +24,7 @@ func TestReplicas(t *testing.T) {
 			s.runs("app:v1", replicas(2))
 			s.wants("app:v2")
 			s.reaches(Verifying)
-			s.host.all("app:v2")[1].bad = s.now
+			s.host.all("app:v2")[1].breaks(s.now)
 			s.settles()
 			s.didNot("route green")
 			s.holds(ReasonUnhealthy)
@@ -102,7 +102,7 @@ func TestReplicas(t *testing.T) {
 		}},
 		{"a broken replica leaves the route and comes back to it", func(s *scenario) {
 			s.runs("app:v1", replicas(2))
-			s.host.all("app:v1")[1].bad = s.now
+			s.host.all("app:v1")[1].breaks(s.now)
 			s.passes(10 * time.Second)
 			s.did("route blue×1")
 			s.didNot("remove")

@@ -168,7 +168,7 @@ func TestVerification(t *testing.T) {
 			s.reaches(Verifying)
 			start := s.now
 			s.settles()
-			if took := s.record.Stable.Since.Sub(start); took > 2600*time.Millisecond {
+			if took := s.record.Stable.Since.Sub(start); took > 2800*time.Millisecond {
 				s.t.Errorf("stable after %s", took)
 			}
 		}},

@@ -44,13 +44,12 @@ type behaviour struct {
 // box is one container.
 type box struct {
 	Container
-	wish       spec.Container
-	begun      time.Time // first start, for loops
-	good, bad  time.Time // since when it answers well; badly, if set
-	probed     time.Time // since when it is probed
-	listed     bool      // by the proxy, at some time
-	unlisted   time.Time // since when the proxy does not list it
-	probedOver time.Duration
+	wish      spec.Container
+	begun     time.Time // first start, for loops
+	good, bad time.Time // since when it answers well; badly, if set
+	probed    time.Time // last time; zero: not since it runs
+	listed    bool      // by the proxy, at some time
+	unlisted  time.Time // since when the proxy does not list it
 }
 
 // refusal makes steps of one kind fail.

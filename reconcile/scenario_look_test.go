@@ -60,28 +60,42 @@ func (b *box) live(r behaviour, now time.Time) {
 	}
 }
 
-// probe counts what probes at p's interval would have found.
+// probe counts what probes at p's interval would have found since the last look.
 func (b *box) probe(r behaviour, p ProbeTarget, wanted bool, now time.Time) {
-	b.probedOver = p.Interval
 	if !wanted {
 		b.probed, b.Probe = time.Time{}, Probe{}
 		return
 	}
 	if b.probed.IsZero() {
-		b.probed = now
+		b.probed, b.Probe = now, Probe{}
 	}
-	n := func(from time.Time) int { return max(0, int(now.Sub(latest(from, b.probed))/p.Interval)) }
-	b.Probe = Probe{Attempts: n(b.probed)}
+	b.probed = latest(b.probed, now.Add(-100*p.Interval)) // as good as all of them
+	for at := b.probed.Add(p.Interval); !at.After(now); at = at.Add(p.Interval) {
+		b.probed = at
+		b.Probe.Attempts++
+		switch word := b.answer(r, at); {
+		case word != "200":
+			b.Probe.Successes, b.Probe.Since, b.Probe.Failures, b.Probe.Words = 0, time.Time{}, b.Probe.Failures+1, "GET / → "+word
+		case b.Probe.Successes == 0:
+			b.Probe.Since = at
+			fallthrough
+		default:
+			b.Probe.Successes, b.Probe.Failures, b.Probe.Words = b.Probe.Successes+1, 0, "GET / → 200"
+		}
+	}
+}
+
+// answer is what a probe at the given time gets.
+func (b *box) answer(r behaviour, at time.Time) string {
 	switch {
 	case r.sick:
-		b.Probe.Failures, b.Probe.Words = b.Probe.Attempts, "GET / → 503"
-	case !b.bad.IsZero():
-		b.Probe.Failures, b.Probe.Words = n(b.bad), "GET / → 500"
-	case now.Before(b.good):
-		b.Probe.Failures, b.Probe.Words = b.Probe.Attempts, "GET / → connection refused"
-	default:
-		b.Probe.Successes, b.Probe.Since, b.Probe.Words = n(b.good), latest(b.good, b.probed), "GET / → 200"
+		return "503"
+	case !b.bad.IsZero() && !at.Before(b.bad):
+		return "500"
+	case at.Before(b.good):
+		return "connection refused"
 	}
+	return "200"
 }
 
 // restless reports whether probes are about to turn: their turning is an event.
@@ -100,6 +114,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
+// forgetProbes lets probing begin anew, as after a restart of Teal.
 func (h *host) forgetProbes() {
 	for _, b := range h.boxes {
 		b.probed, b.Probe = time.Time{}, Probe{}
@@ -163,11 +178,17 @@ func (h *host) count(image string, change func(*Traffic)) {
 	h.traffic = append(h.traffic, x)
 }
 
-// breaks makes an image's containers answer badly from now on.
+// breaks makes an image's containers answer badly from now on, and the probes
+// have noticed.
 func (s *scenario) breaks(image string) {
 	for _, b := range s.host.all(image) {
-		b.bad = s.now
+		b.breaks(s.now)
 	}
+}
+
+func (b *box) breaks(now time.Time) {
+	b.bad = now
+	b.Probe = Probe{Attempts: b.Probe.Attempts + 3, Failures: 3, Words: "GET / → 500"}
 }
 
 // heals makes them answer well again.
