@@ -255,7 +255,7 @@ func (t *turn) hints() []string {
 	case t.held() || t.overridden() || t.rec.Backoff != nil:
 		out = append(out, "teal retry "+app)
 	}
-	if t.rec.Phase == Idle && t.rec.Standby != nil {
+	if t.rec.Phase == Idle && t.rec.Standby != nil && !t.overridden() {
 		out = append(out, "teal undo "+app)
 	}
 	return out

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"teal/spec"
@@ -188,13 +189,15 @@ func (t *turn) upOrVerdict(x Container) (bool, *Failure) {
 }
 
 func (t *turn) dependencyWords() string {
+	var out []string
 	for _, x := range t.of(t.candidate()) {
+		state := string(x.State)
 		if x.Health != HealthNone {
-			return x.Name + " is " + string(x.Health)
+			state = string(x.Health)
 		}
-		return x.Name + " is " + string(x.State)
+		out = append(out, x.Name+" is "+state)
 	}
-	return "nothing runs"
+	return strings.Join(out, "; ")
 }
 
 func (t *turn) promoteDependency() move {

@@ -82,15 +82,15 @@ func (h *host) words(s Step) string {
 		}
 		return string(s.Kind) + " " + s.Label
 	case StepRoute:
-		out := "route"
+		live, staged := "", ""
 		for _, b := range s.Route.Backends {
-			word := " "
-			if b.Weight == 0 {
-				word = " preview "
+			if b.Weight > 0 {
+				live += fmt.Sprintf(" %s×%d", b.Colour, len(b.Targets))
+			} else {
+				staged += fmt.Sprintf(" preview %s×%d", b.Colour, len(b.Targets))
 			}
-			out += fmt.Sprintf("%s%s×%d", word, b.Colour, len(b.Targets))
 		}
-		return out
+		return "route" + live + staged
 	case StepTest:
 		return "test " + string(s.Test.Colour)
 	case StepUnroute, StepEvidence:

@@ -177,9 +177,11 @@ func unsafe(n node, d Decision, m node) (out []string) {
 			}
 		case StepRoute:
 			done := m.perform(step)
-			if to := done.route; to == n.route && done.routeVer == n.routeVer {
-				break // what serves goes on serving
-			} else if n.sl[to].health != hHealthy || n.sl[to].ver != done.routeVer {
+			to := done.route
+			if goesOn := to == n.route && done.routeVer == n.routeVer; goesOn {
+				continue
+			}
+			if n.sl[to].health != hHealthy || n.sl[to].ver != done.routeVer {
 				say("S2 traffic was sent to a colour that is not healthy")
 			} else if to == m.cCol && m.stCol != to {
 				if n.manual && !m.token && !m.skip || m.pinned {
@@ -210,7 +212,7 @@ func (s *search) environment(n node) (out []node) {
 	}
 	if n.edits > 0 {
 		for v := int8(1); v < versions; v++ {
-			for a := int8(0); a < 3; a++ {
+			for a := range int8(3) {
 				if (v != n.sver || a != n.active) && (s.actives || a == 0) {
 					add(func(m *node) { m.sver, m.active, m.sgen, m.edits = v, a, m.sgen+1, m.edits-1 })
 				}
@@ -337,8 +339,8 @@ func (s *search) settle(n node, mask int, good [versions]bool) ending {
 		n = m
 		e.ok = len(path) < 400
 	}
-	for i := len(path) - 1; i >= 0; i-- {
-		s.settled[mask][path[i]] = e
+	for _, n := range slices.Backward(path) {
+		s.settled[mask][n] = e
 		e.steps++
 	}
 	return e

@@ -101,16 +101,14 @@ func (t *turn) settleDrift() move {
 	return t.wait()
 }
 
-// followReality makes what serves stable, degraded.
+// followReality makes what serves on c, which has containers, stable, degraded.
 func (t *turn) followReality(c spec.Colour) move {
 	old := t.rec.Stable
-	for _, x := range t.on(c) {
-		t.rec.Stable = t.found(x)
-		if t.rec.Standby != nil && t.rec.Standby.owns(x) {
-			p := t.rec.Standby.Placement
-			t.rec.Stable = &p
-		}
-		break
+	x := t.on(c)[0]
+	t.rec.Stable = t.found(x)
+	if t.rec.Standby != nil && t.rec.Standby.owns(x) {
+		p := t.rec.Standby.Placement
+		t.rec.Stable = &p
 	}
 	t.rec.Standby, t.rec.Deadline = nil, noTime
 	t.rec.Degraded = fmt.Sprintf("%s could not serve any more, %s did", old.Colour, c)
