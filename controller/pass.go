@@ -122,7 +122,7 @@ func proxyAway(saw sight) error {
 
 // save stores a decision in one transaction, unless it says nothing new.
 func (c *Controller) save(app spec.Name, before reconcile.Record, d reconcile.Decision) error {
-	if !d.Gone && len(d.Taken)+len(d.Events)+len(d.History) == 0 && same(before, d.Record) {
+	if !d.Gone && len(d.Taken)+len(d.Events)+len(d.History) == 0 && reflect.DeepEqual(before, d.Record) {
 		return nil
 	}
 	if err := c.opts.Store.Save(app, d); err != nil {

@@ -1,0 +1,302 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"teal/reconcile"
+	"teal/spec"
+)
+
+// slot is one revision on one colour of one app.
+type slot struct {
+	app    spec.Name
+	colour spec.Colour
+	rev    string
+}
+
+// book is the simulation's own bookkeeping, from which it judges every effect.
+type book struct {
+	r        *run
+	lost     map[slot]time.Time          // when it last lost its traffic by a table of ours
+	drain    map[spec.Name]time.Duration // the shortest drain ever wished for
+	answered map[string]bool
+	promoted map[string]bool // app and rollout
+}
+
+func newBook(r *run) *book {
+	b := &book{r: r, drain: map[spec.Name]time.Duration{}}
+	b.forget()
+	return b
+}
+
+// forget follows a lost store.
+func (b *book) forget() {
+	b.lost, b.answered, b.promoted = map[slot]time.Time{}, map[string]bool{}, map[string]bool{}
+}
+
+func (b *book) drains(app spec.Name, d time.Duration) {
+	if had, ok := b.drain[app]; !ok || d < had {
+		b.drain[app] = d
+	}
+}
+
+// record is what is stored of an app now.
+func (b *book) state(app spec.Name) reconcile.State {
+	state, _, err := b.r.store.Load(app)
+	if err != nil {
+		b.r.fail("load: %v", err)
+	}
+	return state
+}
+
+// live is the backend with weight in a table.
+func live(t reconcile.Table, app spec.Name) (reconcile.Backend, bool) {
+	for _, r := range t.Routes {
+		for _, x := range r.Backends {
+			if r.App == app && x.Weight > 0 {
+				return x, true
+			}
+		}
+	}
+	return reconcile.Backend{}, false
+}
+
+func is(x reconcile.Backend, p *reconcile.Placement) bool {
+	return p != nil && x.Colour == p.Colour && x.Revision == p.Revision.ID
+}
+
+// did judges an effect of the engine, at the moment it happens.
+func (b *book) did(s reconcile.Step, c reconcile.Container) {
+	switch s.Kind {
+	case reconcile.StepEnsure:
+		b.started(s, c)
+	case reconcile.StepStop, reconcile.StepRemove:
+		b.ended(s, c)
+	case reconcile.StepResolve, reconcile.StepPull, reconcile.StepRoute, reconcile.StepUnroute, reconcile.StepTest, reconcile.StepEvidence:
+	}
+}
+
+// started: S5 no held revision, S8 nothing behind a route that has traffic.
+func (b *book) started(s reconcile.Step, c reconcile.Container) {
+	state := b.state(s.App)
+	hold := state.Record.Hold
+	if hold != nil && hold.Generation == state.Desired.Generation && hold.Revision == c.Revision && !excused(state.Record, c) {
+		b.r.fail("S5: held revision %.8s of %s was started", c.Revision, s.App)
+	}
+	if x, ok := live(b.r.proxy.Look().Table, s.App); ok && c.Colour != "" && x.Colour == c.Colour && x.Revision != c.Revision {
+		b.r.fail("S8: %s was created behind the route of %.8s", c.Name, x.Revision)
+	}
+}
+
+// excused: stable may be repaired although its generation is held, and undo may
+// take a held revision back.
+func excused(rec reconcile.Record, c reconcile.Container) bool {
+	if rec.Stable != nil && rec.Stable.Revision.ID == c.Revision {
+		return true
+	}
+	return rec.Candidate != nil && rec.Candidate.Revision.ID == c.Revision && rec.Candidate.Trigger == reconcile.TriggerUndo
+}
+
+// ended: S1 and S10 nothing that serves or has requests in flight, S7 no
+// standby before its time.
+func (b *book) ended(s reconcile.Step, c reconcile.Container) {
+	if c.Colour == "" || c.State != reconcile.Running {
+		return
+	}
+	snapshot := b.r.proxy.Look()
+	if x, ok := live(snapshot.Table, s.App); ok && slices.Contains(x.Targets, c.Address) {
+		b.r.fail("S1: %s was ended while the proxy sends it requests", c.Name)
+	}
+	for _, t := range snapshot.Served(s.App).Traffic {
+		since := time.Since(b.lost[slot{s.App, c.Colour, c.Revision}])
+		if t.Colour == c.Colour && t.Revision == c.Revision && t.InFlight > 0 && since < b.drain[s.App] {
+			b.r.fail("S1: %s was ended with requests in flight, %s after it lost its traffic", c.Name, since)
+		}
+	}
+	state := b.state(s.App)
+	if by := state.Record.Standby; by != nil && c.Colour == by.Colour && c.Revision == by.Revision.ID && c.Replica <= state.Desired.Service.Replicas &&
+		!state.Desired.Pruned && (by.Until.IsZero() || time.Now().Before(by.Until)) {
+		b.r.fail("S7: standby %s was ended before its time", c.Name)
+	}
+}
+
+// applied judges a table, at the moment the proxy takes it.
+func (b *book) applied(before, after reconcile.Table) {
+	for _, route := range after.Routes {
+		old, had := live(before, route.App)
+		now, _ := live(after, route.App)
+		b.targets(route, before)
+		state := b.state(route.App)
+		if !had || old.Colour != now.Colour || old.Revision != now.Revision {
+			b.switched(route.App, state, now)
+		}
+		if p := state.Record.Phase; (p == reconcile.Aborting || p == reconcile.Superseding) && state.Record.Candidate != nil {
+			if c := &state.Record.Candidate.Placement; is(now, c) && !is(old, c) {
+				b.r.fail("S15: going back gave %s traffic", now.Colour)
+			}
+		}
+	}
+	for _, route := range before.Routes {
+		old, _ := live(before, route.App)
+		if now, ok := live(after, route.App); !ok || now.Colour != old.Colour || now.Revision != old.Revision {
+			b.lost[slot{route.App, old.Colour, old.Revision}] = time.Now()
+		}
+	}
+}
+
+// targets: S2 only what passes its probes now; what was there may stay. Probes
+// see a break late.
+func (b *book) targets(route reconcile.Route, before reconcile.Table) {
+	const late = 5 * time.Second
+	for _, x := range route.Backends {
+		for _, address := range x.Targets {
+			if !listed(before, route.App, address) && !b.r.engine.Passed(address, late) {
+				b.r.fail("S2: %s was routed to %s, which is not ready", route.App, address)
+			}
+		}
+	}
+}
+
+func listed(t reconcile.Table, app spec.Name, address string) bool {
+	for _, r := range t.Routes {
+		for _, x := range r.Backends {
+			if r.App == app && slices.Contains(x.Targets, address) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// switched: S6 traffic only for stable, or for a verified candidate whose gate
+// is open.
+func (b *book) switched(app spec.Name, state reconcile.State, now reconcile.Backend) {
+	rec := state.Record
+	if is(now, rec.Stable) {
+		return
+	}
+	c := rec.Candidate
+	if c == nil || !is(now, &c.Placement) {
+		b.r.fail("S6: %s %.8s got the traffic of %s and is neither stable nor candidate", now.Colour, now.Revision, app)
+		return
+	}
+	gate := c.Settings.Promotion
+	switch {
+	case rec.Phase != reconcile.Switching:
+		b.r.fail("S6: the candidate of %s got traffic in %s", app, rec.Phase.Words())
+	case c.Verified.IsZero():
+		b.r.fail("S6: the candidate of %s got traffic before it was verified", app)
+	case c.Pinned:
+		b.r.fail("S6: the pinned candidate of %s got traffic", app)
+	case c.SkipGates:
+	case c.Settings.Test != nil && c.Test != reconcile.TestPassed:
+		b.r.fail("S6: the candidate of %s got traffic before its test", app)
+	case b.promoted[fmt.Sprint(app, c.Rollout)]:
+	case gate.Mode == spec.PromotionManual && gate.OnTimeout == spec.TimeoutAbort:
+		b.r.fail("S6: the candidate of %s passed a closed gate", app)
+	case gate.Mode == spec.PromotionAfter && time.Since(c.Verified) < gate.After.D():
+		b.r.fail("S6: the candidate of %s passed its gate too early", app)
+	}
+}
+
+// saved judges a decision, right after it was stored.
+func (b *book) saved(app spec.Name, before reconcile.State, d reconcile.Decision) {
+	b.commands(app, before, d)
+	if d.Gone {
+		if n := len(b.r.engine.Look(app).Containers); n > 0 || !before.Desired.Pruned {
+			b.r.fail("L7: %s is gone with %d containers left, pruned=%t", app, n, before.Desired.Pruned)
+		}
+		return
+	}
+	rec, old := d.Record, before.Record
+	if rec.Generation < old.Generation || rec.Generation > before.Desired.Generation {
+		b.r.fail("S11: observed generation of %s went from %d to %d, wanted is %d", app, old.Generation, rec.Generation, before.Desired.Generation)
+	}
+	if c := rec.Candidate; c != nil && c.Generation > rec.Generation {
+		b.r.fail("S11: a rollout of generation %d is ahead of %d", c.Generation, rec.Generation)
+	}
+	b.stable(app, old, rec)
+	b.standby(app, before, rec)
+}
+
+// stable: S3 recorded only when the proxy serves it.
+func (b *book) stable(app spec.Name, old, rec reconcile.Record) {
+	if rec.Stable == nil || rec.Stable.Colour == "" {
+		return
+	}
+	if old.Stable != nil && old.Stable.Colour == rec.Stable.Colour && old.Stable.Revision.ID == rec.Stable.Revision.ID {
+		return
+	}
+	if x, ok := live(b.r.proxy.Look().Table, app); !ok || !is(x, rec.Stable) {
+		b.r.fail("S3: %s %.8s of %s was made stable, the proxy serves %s %.8s", rec.Stable.Colour, rec.Stable.Revision.ID, app, x.Colour, x.Revision)
+	}
+}
+
+// standby: S7 given up only for a candidate that is pulled, or for good reason.
+func (b *book) standby(app spec.Name, before reconcile.State, rec reconcile.Record) {
+	old := before.Record.Standby
+	if old == nil || rec.Standby != nil && rec.Standby.Revision.ID == old.Revision.ID && rec.Standby.Colour == old.Colour {
+		return
+	}
+	alive := slices.ContainsFunc(b.r.engine.Look(app).Containers, func(c reconcile.Container) bool {
+		return c.Colour == old.Colour && c.Revision == old.Revision.ID
+	})
+	over := !old.Until.IsZero() && !time.Now().Before(old.Until)
+	taken := rec.Stable != nil && rec.Stable.Colour == old.Colour && rec.Stable.Revision.ID == old.Revision.ID
+	needed := rec.Candidate != nil && rec.Candidate.Colour == old.Colour && (rec.Candidate.Pulled || rec.Candidate.Revision.ID == old.Revision.ID)
+	if alive && !over && !taken && !needed && rec.Degraded == "" {
+		b.r.fail("S7: the standby of %s was given up at %s, its time is %s", app, time.Since(b.r.begun), old.Until.Sub(b.r.begun))
+	}
+}
+
+// commands: S14 each takes effect once, and on what it names.
+func (b *book) commands(app spec.Name, before reconcile.State, d reconcile.Decision) {
+	for token, answer := range d.Taken {
+		if b.answered[token] {
+			b.r.fail("S14: command %s was answered twice", token)
+		}
+		b.answered[token] = true
+		i := slices.IndexFunc(before.Commands, func(c reconcile.Command) bool { return c.Token == token })
+		if i < 0 {
+			b.r.fail("S14: command %s was answered and did not wait", token)
+			continue
+		}
+		c := before.Commands[i]
+		b.r.log("command %s of %s taken: %q", c.Verb, app, answer)
+		if answer != "" || c.Verb != reconcile.VerbPromote && c.Verb != reconcile.VerbAbort {
+			continue
+		}
+		if was := before.Record.Candidate; was == nil || was.Rollout != c.Rollout {
+			b.r.fail("S14: %s meant %s", c.Verb, c.Rollout)
+		}
+		if c.Verb == reconcile.VerbPromote {
+			b.promoted[fmt.Sprint(app, c.Rollout)] = true
+		}
+	}
+}
+
+// crowd: S4 at most two revisions per app, and per colour no more than wished
+// for of each; S12 strangers are there.
+func (b *book) crowd(app spec.Name) {
+	revisions, count := map[string]bool{}, map[slot]int{}
+	for _, c := range b.r.engine.Look(app).Containers {
+		if c.State == reconcile.Removing {
+			continue
+		}
+		revisions[c.Revision] = true
+		count[slot{app, c.Colour, c.Revision}]++
+	}
+	if len(revisions) > 2 {
+		b.r.fail("S4: %d revisions of %s have containers", len(revisions), app)
+	}
+	for s, n := range count {
+		if n > 3 {
+			b.r.fail("S4: %d containers of %s %.8s", n, s.colour, s.rev)
+		}
+	}
+	if !slices.Contains(b.r.engine.Names(), "somebody-elses") {
+		b.r.fail("S12: a stranger's container was touched")
+	}
+}

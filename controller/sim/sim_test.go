@@ -1,0 +1,89 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	seeds = flag.Uint64("sim.seeds", 2000, "how many seeds are run")
+	from  = flag.Uint64("sim.from", 1, "the first of them")
+)
+
+// badSeeds failed once; they always run. 14: the route of an app that is gone
+// came back with an old table. 48, 237: a drain that began before the proxy
+// came back with an old table counted for the next one. 452: a candidate was
+// adopted that the proxy did not serve. 682: as 48, of an app being removed.
+// 4, 19: a back-off was kept whose step was not wanted any more.
+var badSeeds = []uint64{4, 14, 19, 48, 237, 452, 682}
+
+// shards run side by side.
+const shards = 4
+
+func TestSimulation(t *testing.T) {
+	var passes, effects, kills atomic.Int64
+	count := func(r *run) {
+		passes.Add(int64(r.passes))
+		effects.Add(int64(r.effects))
+		kills.Add(int64(r.kills))
+	}
+	t.Run("seeds", func(t *testing.T) {
+		for shard := range uint64(shards) {
+			t.Run(fmt.Sprint(shard), func(t *testing.T) {
+				t.Parallel()
+				for seed := *from + shard; seed < *from+*seeds; seed += shards {
+					count(simulate(t, seed))
+				}
+			})
+		}
+	})
+	t.Logf("%d seeds: %d passes, %d effects, %d kills", *seeds, passes.Load(), effects.Load(), kills.Load())
+}
+
+func TestBadSeeds(t *testing.T) {
+	for _, seed := range badSeeds {
+		simulate(t, seed)
+	}
+}
+
+// TestSameSeedSameTrace is what makes a failing seed worth anything.
+func TestSameSeedSameTrace(t *testing.T) {
+	a, b := simulate(t, 42), simulate(t, 42)
+	if len(a.trace) != len(b.trace) {
+		t.Fatalf("%d and %d lines", len(a.trace), len(b.trace))
+	}
+	for i := range a.trace {
+		if a.trace[i] != b.trace[i] {
+			t.Fatalf("line %d differs:\n%s\n%s", i, a.trace[i], b.trace[i])
+		}
+	}
+}
+
+// simulate lives through one seed.
+func simulate(t *testing.T, seed uint64) (r *run) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r = newRun(seed)
+		r.begin()
+		acts := 10 + r.rng.IntN(30)
+		for n := 0; n < acts && r.bad == ""; n++ {
+			r.wish.offer()
+			r.advance(time.Duration(r.rng.IntN(20000)) * time.Millisecond)
+			r.chaos()
+		}
+		if r.bad == "" {
+			r.settle()
+		}
+		if r.bad != "" {
+			r.final = r.world()
+		}
+	})
+	if r.bad != "" {
+		r.report(t)
+	}
+	return r
+}
