@@ -185,6 +185,51 @@ func TestEngineThatHangsIsGivenUp(t *testing.T) {
 	wants(t, engine.Perform(t.Context(), step).Failure, reconcile.Infra, reconcile.ReasonEngineUnavailable, "deadline")
 }
 
+// An engine that was upgraded, or another one in its place, is spoken to in its
+// own version.
+func TestVersionIsNegotiatedAnewAfterALoss(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	engine, err := docker.New(docker.Options{ControllerID: "test", Host: "tcp://" + address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, version := range []string{"1.41", "1.43"} {
+		if i > 0 {
+			if _, err := engine.Apps(t.Context()); err == nil {
+				t.Fatal("an engine that is away lists apps")
+			}
+			if listener, err = net.Listen("tcp", address); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asked := make(chan string, 10)
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Api-Version", version)
+			asked <- r.URL.Path
+			_, _ = io.WriteString(w, "[]") // the answer to a ping is not read
+		}))
+		server.Listener.Close()
+		server.Listener = listener
+		server.Start()
+		if _, err := engine.Apps(t.Context()); err != nil {
+			t.Error(err)
+		}
+		server.Close()
+		close(asked)
+		last := ""
+		for path := range asked {
+			last = path
+		}
+		if !strings.HasPrefix(last, "/v"+version+"/") {
+			t.Errorf("an engine of version %s was asked for %s", version, last)
+		}
+	}
+}
+
 func TestStepsOfOthersAreRefused(t *testing.T) {
 	engine, _ := open(t, docker.Options{})
 	for _, kind := range []reconcile.StepKind{reconcile.StepRoute, reconcile.StepUnroute, reconcile.StepEnsure, reconcile.StepTest, "dance"} {

@@ -33,16 +33,15 @@ func (e *Engine) createOnce(ctx context.Context, r request, avoid map[netip.Addr
 		e.slots.Lock()
 		defer e.slots.Unlock()
 	}
-	host := *r.host
-	networks, err := e.firstNetwork(ctx, r, &host, avoid)
+	if err := checkRequest(e.policy(r.id.Name.Project), r.host); err != nil {
+		return err
+	}
+	networks, err := e.firstEndpoint(ctx, r, avoid)
 	if err != nil {
 		return err
 	}
-	if err := checkRequest(e.policy(r.id.Name.Project), &host); err != nil {
-		return err
-	}
 	err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
-		_, err := a.ContainerCreate(ctx, r.config, &host, networks, nil, r.id.name())
+		_, err := a.ContainerCreate(ctx, r.config, r.host, networks, nil, r.id.name())
 		return err
 	})
 	if err != nil {
@@ -51,10 +50,8 @@ func (e *Engine) createOnce(ctx context.Context, r request, avoid map[netip.Addr
 	return nil
 }
 
-// firstNetwork is the one network that every engine accepts at creation: the
-// ingress for a routed app, so that its fixed address is taken at once.
-func (e *Engine) firstNetwork(ctx context.Context, r request, host *container.HostConfig, avoid map[netip.Addr]bool) (*network.NetworkingConfig, error) {
-	var name string
+// firstEndpoint is how the container joins its first network.
+func (e *Engine) firstEndpoint(ctx context.Context, r request, avoid map[netip.Addr]bool) (*network.NetworkingConfig, error) {
 	var endpoint *network.EndpointSettings
 	switch {
 	case r.id.Port != 0:
@@ -62,14 +59,13 @@ func (e *Engine) firstNetwork(ctx context.Context, r request, host *container.Ho
 		if err != nil {
 			return nil, err
 		}
-		name, endpoint = e.ingress.Name, fixed(address)
+		endpoint = fixed(address)
 	case len(r.project) > 0:
-		name, endpoint = r.project[0].Name, r.endpoint(r.project[0])
+		endpoint = r.endpoint(r.project[0])
 	default:
 		return nil, nil
 	}
-	host.NetworkMode = container.NetworkMode(name)
-	return &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{name: endpoint}}, nil
+	return &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{string(r.host.NetworkMode): endpoint}}, nil
 }
 
 func fixed(a netip.Addr) *network.EndpointSettings {

@@ -81,12 +81,10 @@ func (e *Engine) find(ctx context.Context, r request) (*container.InspectRespons
 	}
 	id, err := identify(found.Config.Labels)
 	switch {
-	case found.Config.Labels[spec.LabelController] != e.controller:
-		return nil, permanent(reconcile.ReasonNameTaken, "the name %s is taken by a container that is not this controller's; rename or remove it", r.id.name())
 	case err != nil:
-		return nil, permanent(reconcile.ReasonNameTaken, "the name %s is taken by a container with damaged labels (%v); rename or remove it", r.id.name(), err)
+		return nil, permanent(reconcile.ReasonNameTaken, "the name %s is taken by a container that is not Teal's (%v); rename or remove it", r.id.name(), err)
 	case !id.same(r.id):
-		return nil, permanent(reconcile.ReasonNameTaken, "the name %s is taken by %s of revision %s; rename or remove it", r.id.name(), id.Name, id.Revision)
+		return nil, permanent(reconcile.ReasonNameTaken, "the name %s is taken by %s, revision %s, of controller %s; rename or remove it", r.id.name(), id.Name, id.Revision, id.Controller)
 	}
 	return &found, nil
 }

@@ -1,7 +1,10 @@
 package docker_test
 
 import (
+	"encoding/base64"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -257,5 +260,29 @@ func TestHalfALayerIsNotBelieved(t *testing.T) {
 	server.Break(nil)
 	if f := pull(t, engine, img); f != nil {
 		t.Errorf("mended: %v", f)
+	}
+}
+
+func TestCredentialsComeFromTheDockerConfiguration(t *testing.T) {
+	users := &dockertest.Credentials{User: "user", Password: "secret", Hash: "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"}
+	server := dockertest.Registry(t, users)
+	ref, digest := server.Push(t, "team/hello:1", dockertest.Options{Env: map[string]string{"X": dockertest.Unique()}})
+	home := t.TempDir()
+	config := `{"auths":{"` + server.Address + `":{"auth":"` + base64.StdEncoding.EncodeToString([]byte("user:secret")) + `"}}}`
+	if err := os.Mkdir(filepath.Join(home, ".docker"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(home, ".docker", "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", home)
+	t.Setenv("DOCKER_CONFIG", filepath.Join(home, ".docker"))
+	engine, _ := open(t, docker.Options{})
+	out := resolve(t, engine, ref, spec.PullAlways)
+	if out.Failure != nil || out.Image.Digest != digest {
+		t.Fatalf("resolved to %+v, %v", out.Image, out.Failure)
+	}
+	if f := pull(t, engine, out.Image); f != nil {
+		t.Error(f)
 	}
 }

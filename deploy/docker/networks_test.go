@@ -63,6 +63,41 @@ func TestIngressTakesNoStrangersNetworkAndNoTakenSubnet(t *testing.T) {
 	}
 }
 
+// All but the first address of so small a subnet are taken by containers that
+// do not run, which only their configuration tells.
+func TestEveryAddressOfASmallSubnetIsGivenOnce(t *testing.T) {
+	engine, _ := open(t, docker.Options{Ingress: docker.Ingress{Subnet: "10.97.6.0/29"}})
+	img := local(t, dockertest.Options{Env: map[string]string{"BREAK": "exit"}})
+	const hosts = 5 // eight, less network, broadcast and gateway
+	names := make([]spec.Name, hosts)
+	project := app(t).Project
+	failures := make(chan *reconcile.Failure)
+	for i := range names {
+		names[i] = spec.Name{Project: project, Service: dockertest.Unique()}
+		go func() { failures <- ensure(t, engine, names[i], replica(names[i], img, spec.Blue)) }()
+	}
+	for range names {
+		if f := <-failures; f != nil {
+			t.Error(f)
+		}
+	}
+	given := map[string]bool{}
+	for _, name := range names {
+		seen, err := engine.Observe(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range seen.Containers {
+			given[c.Address] = true
+		}
+	}
+	if len(given) != hosts {
+		t.Errorf("%d addresses for %d replicas: %v", len(given), hosts, given)
+	}
+	late := app(t)
+	wants(t, ensure(t, engine, late, replica(late, img, spec.Blue)), reconcile.Infra, reconcile.ReasonAddressTaken, "no address is free")
+}
+
 // Engines before API 1.44 give a network's name twice to who asks twice at once.
 func TestDoublesOfANetworkAreRemoved(t *testing.T) {
 	engine, controller := open(t, docker.Options{})

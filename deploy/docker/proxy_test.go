@@ -1,6 +1,7 @@
 package docker_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -38,6 +39,11 @@ func proxy(t *testing.T) (want docker.ProxySpec, address string) {
 // proxied makes sure of a proxy and returns what was found.
 func proxied(t *testing.T, engine *docker.Engine, want docker.ProxySpec) docker.ProxyState {
 	t.Helper()
+	t.Cleanup(func() { // the image too, which no test's label marks
+		if err := engine.RemoveAll(context.Background(), true); err != nil {
+			t.Error(err)
+		}
+	})
 	state, err := engine.EnsureProxy(t.Context(), want)
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,8 @@ func (e *Engine) replicaRequest(app spec.Name, en reconcile.Ensure) (request, er
 	if err := r.ports(c.Ports); err != nil {
 		return r, err
 	}
-	return r, checkRequest(e.policy(app.Project), r.host)
+	r.host.NetworkMode = container.NetworkMode(e.firstNetwork(r))
+	return r, nil
 }
 
 // testRequest puts a one-shot test into the engine's words. It gets nothing of
@@ -92,7 +93,20 @@ func (e *Engine) testRequest(app spec.Name, run reconcile.TestRun, img reconcile
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		Resources:     resources(c),
 	}
-	return r, checkRequest(e.policy(app.Project), r.host)
+	r.host.NetworkMode = container.NetworkMode(e.firstNetwork(r))
+	return r, nil
+}
+
+// firstNetwork is the one network that every engine accepts at creation: the
+// ingress for a routed app, so that its fixed address is taken at once.
+func (e *Engine) firstNetwork(r request) string {
+	switch {
+	case r.id.Port != 0:
+		return e.ingress.Name
+	case len(r.project) > 0:
+		return r.project[0].Name
+	}
+	return ""
 }
 
 // mounts uses Binds where the engine is to make a missing source: older engines
