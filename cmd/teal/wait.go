@@ -16,6 +16,10 @@ import (
 // waited for: it may be restarted or upgraded in the middle of a rollout.
 const patience = 30 * time.Second
 
+// startPatience is how long teal wait waits for a controller that was not there
+// yet: it is typed right after teal run.
+const startPatience = 5 * time.Second
+
 // wait is one wait for the controller to reach something.
 type wait struct {
 	filter  spec.Name
@@ -62,8 +66,14 @@ func (p *program) await(ctx context.Context, c *api.Client, w wait) error {
 }
 
 // persist repeats attempt while the controller is away, for as long as patience
-// lasts. An attempt that lasted a while begins a new patience.
+// lasts.
 func (p *program) persist(ctx context.Context, show progress, attempt func() error) error {
+	return persistFor(ctx, patience, show, attempt)
+}
+
+// persistFor is persist with a patience of its own. An attempt that lasted a
+// while begins a new patience.
+func persistFor(ctx context.Context, patience time.Duration, show progress, attempt func() error) error {
 	began, away := time.Now(), time.Time{}
 	for {
 		err := attempt()

@@ -9,6 +9,7 @@ import (
 
 	"teal/controller/api"
 	"teal/reconcile"
+	"teal/spec"
 )
 
 func (p *program) waitVerb() *cobra.Command {
@@ -28,11 +29,15 @@ Exit codes: 0 reached, 1 held, 3 not reached in time, 4 no controller.`,
 			}
 			client := p.dial()
 			defer client.Close()
-			app, err := filter(c.Context(), client, first(args))
-			if err != nil {
+			var app spec.Name
+			err := persistFor(c.Context(), startPatience, &lined{p: p}, func() (err error) {
+				if app, err = filter(c.Context(), client, first(args)); err != nil {
+					return err
+				}
+				_, err = client.Status(c.Context(), app)
 				return err
-			}
-			if _, err := client.Status(c.Context(), app); err != nil {
+			})
+			if err != nil {
 				return err
 			}
 			var last api.StatusList
