@@ -38,6 +38,12 @@ func TestBake(t *testing.T) {
 			s.serves(spec.Green, "app:v2")
 			s.has("blue-1 app:v1", "green-1 app:v2")
 		}},
+		{"it ended while Teal was away: nothing is promoted before it was probed", func(s *scenario) {
+			baking(s)
+			s.breaks("app:v2")
+			s.tealWasAway(time.Hour)
+			back(s, ReasonUnhealthy)
+		}},
 		{"too many requests fail: back, and held", func(s *scenario) {
 			baking(s)
 			counts(s, 100, 6)

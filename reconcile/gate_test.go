@@ -140,6 +140,23 @@ func TestOneShotTest(t *testing.T) {
 				s.t.Errorf("the test container is left")
 			}
 		}},
+		{"its time runs from its start, not while Teal was away before that", func(s *scenario) {
+			s.runs("app:v1", tested(seconds(300)))
+			s.wants("app:v2")
+			s.until("the preview", func(bool) bool { return s.times("preview") > 0 })
+			s.tealWasAway(time.Hour)
+			s.settles()
+			s.did("test green", "route green×1")
+			s.serves(spec.Green, "app:v2")
+		}},
+		{"it cannot be started within its time: that is a failed test", func(s *scenario) {
+			s.runs("app:v1", tested(seconds(300)))
+			s.host.refuse(99, StepTest, "green", Failure{Class: Infra, Reason: ReasonEngineRefused, Message: "busy"})
+			s.wants("app:v2")
+			s.settles()
+			s.holds(ReasonTestFailed)
+			s.serves(spec.Blue, "app:v1")
+		}},
 		{"one of an earlier rollout is removed before the new one runs", func(s *scenario) {
 			s.runs("app:v1", tested(seconds(300)))
 			s.host.test = &box{Container: Container{ID: "test", Name: "test", Image: "test", Rollout: "r-0", State: Exited}}

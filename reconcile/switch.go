@@ -32,29 +32,45 @@ func (t *turn) test() move {
 	if c.Settings.Test == nil || c.Test != "" || c.SkipGates {
 		return onward
 	}
-	x := t.in.World.Test
-	limit := c.Verified.Add(c.Settings.Test.Timeout.D())
+	x, limit := t.in.World.Test, t.testLimit()
 	switch {
-	case x != nil && x.Rollout == c.Rollout && x.State == Exited && x.ExitCode == 0:
+	case x != nil && x.Rollout != c.Rollout:
+		return t.do(t.remove(*x, "a test of an earlier rollout"))
+	case x != nil && x.State == Exited && x.ExitCode == 0:
 		t.edit().Test = TestPassed
 		t.note(ReasonTestPassed, "test passed against %s", c.Colour)
 		return again
-	case x != nil && x.Rollout == c.Rollout && (x.State == Exited || x.State == Dead):
+	case x != nil && (x.State == Exited || x.State == Dead):
 		t.edit().Test = TestFailed
 		return t.abort(Failure{Class: Verdict, Reason: ReasonTestFailed, Message: fmt.Sprintf("test exited with %d", x.ExitCode)})
-	case !t.in.Now.Before(limit):
+	case !t.in.Now.Before(limit) && t.testTried():
 		t.edit().Test = TestFailed
 		return t.abort(Failure{Class: Verdict, Reason: ReasonTestFailed, Message: fmt.Sprintf("test not done after %s", c.Settings.Test.Timeout)})
-	case x != nil && x.Rollout == c.Rollout && x.State == Running:
+	case x != nil && x.State == Running:
 		t.lookAt(limit)
 		return t.wait()
-	case x != nil && x.Rollout != c.Rollout:
-		return t.do(t.remove(*x, "a test of an earlier rollout"))
 	}
 	own := t.of(&c.Placement)
 	return t.do(Step{Kind: StepTest, Why: "rollout " + c.Rollout, Test: &TestRun{
 		Rollout: c.Rollout, Colour: c.Colour, Revision: c.Revision, Target: own[0].Name, Test: *c.Settings.Test,
 	}})
+}
+
+// testLimit is when the test must have ended: its time runs from its own start.
+func (t *turn) testLimit() time.Time {
+	c, x := t.rec.Candidate, t.in.World.Test
+	began := c.Verified
+	if x != nil && x.StartedAt.After(began) {
+		began = x.StartedAt
+	}
+	return began.Add(c.Settings.Test.Timeout.D())
+}
+
+// testTried reports whether the test runs, or could not be started. Otherwise
+// Teal was away before it came to that, and the test has all its time.
+func (t *turn) testTried() bool {
+	x, b := t.in.World.Test, t.rec.Backoff
+	return x != nil && x.State == Running || b != nil && b.Step == StepTest
 }
 
 // gateOpen reports whether the candidate may be switched to.
@@ -152,8 +168,8 @@ func (t *turn) confirming() move {
 	if f := t.failedBake(); f != nil {
 		return t.abort(*f)
 	}
-	if !t.due() {
-		return t.wait()
+	if !t.due() || !t.allReady(&c.Placement, t.verified()) {
+		return t.wait() // after a restart of Teal: the probes say so in a moment
 	}
 	return t.promote()
 }
