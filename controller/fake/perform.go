@@ -134,10 +134,11 @@ func (e *Engine) ensure(s reconcile.Step, half bool) reconcile.Outcome {
 		if !x.Revision.Known() {
 			return permanent(reconcile.ReasonEngineRefused, "revision "+x.Revision.ID+" is not known: nothing to create "+name+" from")
 		}
-		img, ok := e.local[x.Revision.Image.Digest]
+		img, ok := e.find(x.Revision.Image.Digest) // one that was pruned is fetched again
 		if !ok {
-			return permanent(reconcile.ReasonImageNotFound, "No such image: "+x.Revision.Image.Ref)
+			return permanent(reconcile.ReasonImageNotFound, x.Revision.Image.Ref+": manifest unknown")
 		}
+		e.local[x.Revision.Image.Digest] = img
 		c = e.create(s, name, img)
 	case c.stranger || c.Revision != x.Revision.ID:
 		return permanent(reconcile.ReasonNameTaken, "the name "+name+" is in use by a stranger")

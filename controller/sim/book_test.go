@@ -217,8 +217,27 @@ func (b *book) saved(app spec.Name, before reconcile.State, d reconcile.Decision
 	if c := rec.Candidate; c != nil && c.Generation > rec.Generation {
 		b.r.fail("S11: a rollout of generation %d is ahead of %d", c.Generation, rec.Generation)
 	}
+	b.effects(app, old, d)
 	b.stable(app, old, rec)
 	b.standby(app, before, rec)
+}
+
+// effects: S14 nothing that only a command does without one that is answered.
+func (b *book) effects(app spec.Name, old reconcile.Record, d reconcile.Decision) {
+	took := false
+	for _, answer := range d.Taken {
+		took = took || answer == ""
+	}
+	was, is := old.Candidate, d.Record.Candidate
+	switch {
+	case took || is == nil:
+	case is.Promoted && (was == nil || !was.Promoted):
+		b.r.fail("S14: %s of %s was promoted by nobody", is.Rollout, app)
+	case is.Verdict != nil && is.Verdict.Reason == reconcile.ReasonAborted && (was == nil || was.Verdict == nil):
+		b.r.fail("S14: %s of %s was aborted by nobody", is.Rollout, app)
+	case is.Trigger == reconcile.TriggerUndo && (was == nil || was.Rollout != is.Rollout):
+		b.r.fail("S14: %s of %s was begun by nobody", is.Rollout, app)
+	}
 }
 
 // stable: S3 recorded only when the proxy serves it.
@@ -229,9 +248,30 @@ func (b *book) stable(app spec.Name, old, rec reconcile.Record) {
 	if old.Stable != nil && old.Stable.Colour == rec.Stable.Colour && old.Stable.Revision.ID == rec.Stable.Revision.ID {
 		return
 	}
+	b.keeps(app, old, rec)
 	if x, ok := live(b.r.proxy.Look().Table, app); !ok || !is(x, rec.Stable) {
 		b.r.fail("S3: %s %.8s of %s was made stable, the proxy serves %s %.8s", rec.Stable.Colour, rec.Stable.Revision.ID, app, x.Colour, x.Revision)
 	}
+}
+
+// keeps: S7 what was stable stays on standby when a candidate takes its place.
+func (b *book) keeps(app spec.Name, old, rec reconcile.Record) {
+	c, was := old.Candidate, old.Stable
+	if c == nil || was == nil || c.Colour != rec.Stable.Colour || c.Revision.ID != rec.Stable.Revision.ID || was.Colour == c.Colour {
+		return
+	}
+	kept := rec.Standby != nil && rec.Standby.Colour == was.Colour && rec.Standby.Revision.ID == was.Revision.ID
+	back := rec.Candidate != nil && rec.Candidate.Colour == was.Colour
+	if by := c.Settings.Standby; (by.Forever || by.For > 0) && !kept && !back && rec.Degraded == "" && b.alive(app, was) {
+		b.r.fail("S7: %s %.8s of %s is no standby after the switch", was.Colour, was.Revision.ID, app)
+	}
+}
+
+// alive reports whether a placement has containers.
+func (b *book) alive(app spec.Name, p *reconcile.Placement) bool {
+	return slices.ContainsFunc(b.r.engine.Look(app).Containers, func(c reconcile.Container) bool {
+		return c.Colour == p.Colour && c.Revision == p.Revision.ID
+	})
 }
 
 // standby: S7 given up only for a candidate that is pulled, or for good reason.
@@ -240,9 +280,7 @@ func (b *book) standby(app spec.Name, before reconcile.State, rec reconcile.Reco
 	if old == nil || rec.Standby != nil && rec.Standby.Revision.ID == old.Revision.ID && rec.Standby.Colour == old.Colour {
 		return
 	}
-	alive := slices.ContainsFunc(b.r.engine.Look(app).Containers, func(c reconcile.Container) bool {
-		return c.Colour == old.Colour && c.Revision == old.Revision.ID
-	})
+	alive := b.alive(app, &old.Placement)
 	over := !old.Until.IsZero() && !time.Now().Before(old.Until)
 	taken := rec.Stable != nil && rec.Stable.Colour == old.Colour && rec.Stable.Revision.ID == old.Revision.ID
 	needed := rec.Candidate != nil && rec.Candidate.Colour == old.Colour && (rec.Candidate.Pulled || rec.Candidate.Revision.ID == old.Revision.ID)

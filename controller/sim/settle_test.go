@@ -50,6 +50,9 @@ func (r *run) ended() {
 		if rec.Phase != reconcile.Idle && !waits {
 			r.fail("L5: %s of %s did not end", rec.Phase, app)
 		}
+		if n := len(state.Commands); n > 0 {
+			r.fail("S14: %d commands to %s were never answered", n, app)
+		}
 		r.servesBest(app, state)
 	}
 }

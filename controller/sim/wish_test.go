@@ -111,6 +111,7 @@ func (w *wish) edit() {
 		},
 		func() { s.Rollout.Promotion = w.promotion() },
 		func() { s.Rollout.Standby = w.standby() },
+		func() { s.Rollout.Standby = w.standby() },
 		func() { s.Rollout.Bake.For = seconds([]int{0, 5, 60}[w.r.rng.IntN(3)]) },
 		func() { s.Rollout.Drain.Requests = seconds([]int{5, 20, 90}[w.r.rng.IntN(3)]) },
 		func() { s.Rollout.Retry = w.pick([]string{"", "a", "b", "c"}) },
