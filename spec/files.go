@@ -33,6 +33,9 @@ func (l *load) readFiles(ctx context.Context, files []string, sc scope) (m model
 		sc.file = file
 		docs, read := l.parseFile(file)
 		ok = ok && read
+		if _, known := m.places[""]; len(docs) == 0 && !known { // else what is missing in an empty file has no place
+			m.places[""] = position{file: l.files.show(file), line: 1, column: 1}
+		}
 		for _, d := range docs {
 			ok = l.addDocument(ctx, &m, d, sc) && ok
 		}

@@ -204,7 +204,10 @@ func TestComposeRefuses(t *testing.T) {
 func TestFileRefused(t *testing.T) {
 	const a = "services: {a: {image: b, networks: [n], volumes: ['vol:/v']}}\n"
 	for _, c := range []struct{ text, want string }{
-		{"", "there is no active service"},
+		{"", "compose.yaml:1: services: there is no active service"},
+		{"# nothing yet\n", "compose.yaml:1: services: there is no active service"},
+		{"---\nnull\n", "compose.yaml:1: services: there is no active service"},
+		{"name: shop", "compose.yaml: services: there is no active service"},
 		{"services: {}", "there is no active service"},
 		{"services: {a: {image: b, profiles: [x]}}", "there is no active service"},
 		{"- a", "compose.yaml:1: a Compose file is a mapping with the key services"},
