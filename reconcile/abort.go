@@ -75,17 +75,21 @@ func (t *turn) adopt() {
 }
 
 // keepFirst ends the taking back of a first rollout that has the traffic: there
-// is nothing to go back to. Superseded, it was verified and is stable; aborted,
-// Idle will find it serving.
+// is nothing to go back to, so it is stable. Superseded, it was verified;
+// aborted, it stays although its generation is held.
 func (t *turn) keepFirst() move {
 	c := t.rec.Candidate
 	if t.rec.Phase == Superseding {
 		t.finish(Succeeded)
-		t.stabilise(c)
-		t.rec.Candidate = nil
-		return t.to(Idle, 0)
+	} else {
+		t.rec.Degraded = fmt.Sprintf("%s, and there is nothing to go back to", c.Verdict.Message)
+		t.warn(ReasonDegraded, "%s; %s stays", t.rec.Degraded, c.Colour)
+		t.finish(Adopted)
+		t.hold(c)
 	}
-	return t.close()
+	t.stabilise(c)
+	t.rec.Candidate = nil
+	return t.to(Idle, 0)
 }
 
 // collect is the step that keeps what is left of containers before they go.

@@ -118,6 +118,20 @@ func TestBake(t *testing.T) {
 			s.routedTo(spec.Blue, "app:v1")
 			s.holds(ReasonAborted)
 			s.didNot("remove")
+			s.ended("app:v1", Adopted)
+			s.told(ReasonDegraded, "nothing to go back to")
+		}},
+		{"such a one is still known in full when the next version is wanted", func(s *scenario) {
+			s.wants("app:v1", bake(60))
+			s.reaches(Confirming)
+			s.does(VerbAbort)
+			s.settles()
+			s.wants("app:v2", active(spec.ActiveBlue))
+			s.settles()
+			s.is(Staged)
+			s.removes("app:v1")
+			s.settles()
+			s.serves(spec.Blue, "app:v1")
 		}},
 	})
 }
