@@ -70,13 +70,24 @@ func flockWithin(file *os.File, timeout time.Duration) error {
 	}
 }
 
-// sign writes this process's id into the lock file.
+// sign writes this process's id into the lock file, and in which pid namespace
+// it has it: "4711 pid:[4026531836]".
 func (l *lockFile) sign() error {
 	if err := l.file.Truncate(0); err != nil {
 		return err
 	}
-	_, err := l.file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	_, err := l.file.WriteAt([]byte(strconv.Itoa(os.Getpid())+" "+pidNamespace()+"\n"), 0)
 	return err
+}
+
+// pidNamespace names the namespace in which this process's ids mean something;
+// empty if the system does not say.
+func pidNamespace() string {
+	name, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // release lets another process have the lock.
@@ -89,8 +100,9 @@ func (l *lockFile) release() error {
 
 // holder returns the id of the process that has the file at name locked: in the
 // kernel's words if it lists the lock, else in the holder's own, written into
-// the file; 0 if neither says. The kernel lists 0 for a process of another pid
-// namespace, and another device number than stat on some file systems.
+// the file; 0 if neither says. The kernel does not list a process of another pid
+// namespace, and lists another device number than stat on some file systems. The
+// holder's own words count only in its namespace: elsewhere its id is another's.
 func holder(name string) int {
 	if pid := kernelHolder(name); pid > 0 {
 		return pid
@@ -99,7 +111,11 @@ func holder(name string) int {
 	if err != nil {
 		return 0
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	id, namespace, _ := strings.Cut(strings.TrimSpace(string(raw)), " ")
+	if namespace != pidNamespace() {
+		return 0
+	}
+	pid, err := strconv.Atoi(id)
 	if err != nil || pid <= 0 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return 0
 	}

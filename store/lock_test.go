@@ -76,11 +76,17 @@ func TestOpenNamesTheHolderWithoutTheKernelsList(t *testing.T) {
 	if pid := holder(copied); pid != other.Process.Pid {
 		t.Errorf("pid %d, want %d", pid, other.Process.Pid)
 	}
-	if err := os.WriteFile(copied, []byte("not a pid"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if pid := holder(copied); pid != 0 {
-		t.Errorf("pid %d out of garbage", pid)
+	for _, words := range []string{
+		"not a pid", "not " + pidNamespace(), "0 " + pidNamespace(),
+		strconv.Itoa(other.Process.Pid) + " pid:[1]", // it is another's id here
+		strconv.Itoa(other.Process.Pid),
+	} {
+		if err := os.WriteFile(copied, []byte(words), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if pid := holder(copied); pid != 0 {
+			t.Errorf("pid %d out of %q", pid, words)
+		}
 	}
 }
 

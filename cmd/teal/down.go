@@ -156,7 +156,7 @@ func (p *program) takeOff(ctx context.Context, r removal) error {
 	var locked *store.LockedError
 	switch {
 	case errors.As(err, &locked):
-		return &failure{code: exitFailed, message: err.Error(), hint: fmt.Sprintf("stop that controller first: kill %d", locked.PID)}
+		return &failure{code: exitFailed, message: err.Error(), hint: stopHolder(locked)}
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -176,6 +176,15 @@ func (p *program) takeOff(ctx context.Context, r removal) error {
 		text += fmt.Sprintf("  its records were kept as %s\n", kept)
 	}
 	return p.print(text)
+}
+
+// stopHolder says how to stop who has the records open. Its process id is not
+// known here if it runs in a container, or this program does.
+func stopHolder(locked *store.LockedError) string {
+	if locked.PID > 0 {
+		return fmt.Sprintf("stop that controller first: kill %d", locked.PID)
+	}
+	return "stop that controller first, where it was started (in a container?); to find it, on the host: sudo fuser -v " + locked.Path
 }
 
 // confirm asks, unless --yes was given.

@@ -11,6 +11,7 @@ import (
 	"teal/controller/api"
 	"teal/controller/api/apitest"
 	"teal/spec"
+	"teal/store"
 )
 
 func serve(t *testing.T, c api.Controller) string {
@@ -62,4 +63,14 @@ func TestDownMistakes(t *testing.T) {
 	teal(t, socket, "down", "penyway").expect(t, exitBadInput, `no project is called "penyway"`, "teal down pennyway")
 	teal(t, socket, "down", "--volumes").expect(t, exitBadInput, "while the controller does not run")
 	teal(t, filepath.Join(t.TempDir(), "none.sock"), "down", "pennyway").expect(t, exitUnreachable, "teal down")
+}
+
+func TestDownNamesNoProcessThatItDoesNotKnow(t *testing.T) {
+	if hint := stopHolder(&store.LockedError{PID: 4711, Path: "/s/teal.db"}); !strings.HasSuffix(hint, "kill 4711") {
+		t.Errorf("of a known one: %s", hint)
+	}
+	hint := stopHolder(&store.LockedError{Path: "/s/teal.db"})
+	if strings.Contains(hint, "kill") || !strings.HasSuffix(hint, "sudo fuser -v /s/teal.db") {
+		t.Errorf("of an unknown one: %s", hint)
+	}
 }
