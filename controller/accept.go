@@ -71,7 +71,9 @@ func (c *Controller) check(o offer, before map[spec.Name]reconcile.Desired) erro
 			Hint: "teal remove " + o.project.Name + " removes a whole project",
 		}
 	}
-	if err := o.project.Validate(c.opts.Policy); err != nil {
+	policy := c.opts.Policy
+	policy.Dir = o.project.Source.Dir() // who may speak to the socket may name it
+	if err := o.project.Validate(policy); err != nil {
 		return &api.Error{Reason: api.ReasonInvalid, Message: "project " + o.project.Name + " is not acceptable", Details: problems(err)}
 	}
 	return checkRoutes(o, before)

@@ -9,7 +9,10 @@
 // clock nor environment.
 package spec
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+)
 
 // Colour is one of an app's two slots.
 type Colour string
@@ -54,6 +57,15 @@ type Source struct {
 	// Inputs are all files that were read, env files and included ones too:
 	// what a watcher must look at.
 	Inputs []string `json:"inputs,omitempty"`
+}
+
+// Dir is the folder of the first file, which relative paths began at; empty if
+// no file is named.
+func (s Source) Dir() string {
+	if len(s.Files) == 0 {
+		return ""
+	}
+	return filepath.Dir(s.Files[0])
 }
 
 // Service is the desired state of one service: an app when Rollout is set, a

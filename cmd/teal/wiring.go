@@ -125,8 +125,8 @@ func (w *wiring) policyOf(project string) spec.Policy {
 		return out
 	}
 	for _, p := range all {
-		if p.Name == project && len(p.Source.Files) > 0 {
-			out.Dir = filepath.Dir(p.Source.Files[0])
+		if p.Name == project {
+			out.Dir = p.Source.Dir()
 		}
 	}
 	return out
