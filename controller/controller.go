@@ -234,7 +234,11 @@ func (c *Controller) publish(events ...reconcile.Event) {
 		if e.Warning {
 			level = slog.LevelWarn
 		}
-		c.log.Log(context.Background(), level, "event happened", "app", e.App.String(), "reason", string(e.Reason), "message", e.Message, "rollout", e.Rollout)
+		attrs := []any{"reason", string(e.Reason), "message", e.Message, "rollout", e.Rollout}
+		if e.App != (spec.Name{}) {
+			attrs = append([]any{"app", e.App.String()}, attrs...)
+		}
+		c.log.Log(context.Background(), level, "event happened", attrs...)
 	}
 	c.changes.signal()
 }

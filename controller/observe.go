@@ -84,7 +84,7 @@ func (c *Controller) observeProxy(ctx context.Context, app spec.Name) (reconcile
 	defer cancel()
 	snapshot, err := c.opts.Proxy.Read(limited)
 	if err != nil {
-		return reconcile.Served{}, fmt.Errorf("read the proxy: %w", err)
+		return reconcile.Served{}, err // the driver says what it did
 	}
 	return snapshot.Served(app), nil
 }

@@ -34,6 +34,8 @@ type Proxy interface {
 	// Apply makes the proxy serve exactly table; it is total and idempotent, and
 	// refused unless table.Seq is newer than what is served.
 	Apply(ctx context.Context, table reconcile.Table) error
+	// Read tells what is served. Its errors, and those of Apply, say what was
+	// being done.
 	Read(ctx context.Context) (reconcile.Snapshot, error)
 }
 

@@ -76,20 +76,13 @@ func (r *router) readBack(ctx context.Context, s reconcile.Step) reconcile.Outco
 func (r *router) read(ctx context.Context) (reconcile.Snapshot, error) {
 	limited, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
-	snapshot, err := r.proxy.Read(limited)
-	if err != nil {
-		return reconcile.Snapshot{}, fmt.Errorf("read the proxy: %w", err)
-	}
-	return snapshot, nil
+	return r.proxy.Read(limited)
 }
 
 func (r *router) apply(ctx context.Context, t reconcile.Table) error {
 	limited, cancel := context.WithTimeout(ctx, r.limit)
 	defer cancel()
-	if err := r.proxy.Apply(limited, t); err != nil {
-		return fmt.Errorf("apply table %d: %w", t.Seq, err)
-	}
-	return nil
+	return r.proxy.Apply(limited, t)
 }
 
 // serves reports whether the proxy serves what the step wants.

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,9 @@ func TestProxyAwayChangesNothingAndIsSupervised(t *testing.T) {
 		w.serves("web", "web:2")
 		if n := w.told(reconcile.ReasonProxyUnavailable); n != 2 {
 			t.Errorf("%d events, want lost and found\n%s", n, w.eventLines())
+		}
+		if w.log.has("app=/") || !w.log.has("event happened app=p/web") || !w.log.has("event happened reason=ProxyUnavailable") {
+			t.Errorf("the log names the app of events that have one, and only of them:\n%s", strings.Join(w.log.msgs, "\n"))
 		}
 		if n := supervised.Load(); n < 5 || n > 20 {
 			t.Errorf("supervised %d times in a minute", n)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 var (
 	// ErrUnreachable: the proxy does not answer on its socket. Whether an Apply
 	// took effect is unknown; only Read tells.
-	ErrUnreachable = errors.New("the proxy does not answer")
+	ErrUnreachable = errors.New("no answer")
 	// ErrStale: the table is not newer than the one that is served.
 	ErrStale = errors.New("stale table")
 	// ErrInvalid: the table cannot be served; nothing changed.
@@ -90,6 +91,9 @@ func (c *Client) call(ctx context.Context, method, path string, body []byte) (re
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // its URL is made up
+		}
 		return out, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	defer resp.Body.Close()
