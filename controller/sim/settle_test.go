@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"teal/reconcile"
@@ -63,7 +64,8 @@ func (r *run) servesBest(app spec.Name, state reconcile.State) {
 	if state.Desired.Service.Rollout == nil || rec.Stable == nil || state.Desired.Pruned {
 		return
 	}
-	if b := images[rec.Stable.Revision.Image.Ref].Behaviour; b.Exits > 0 || b.Breaks > 0 {
+	// A stable that was found by its labels has its digest for a reference.
+	if b := images[strings.TrimPrefix(rec.Stable.Revision.Image.Ref, "sha256:")].Behaviour; b.Exits > 0 || b.Breaks > 0 {
 		return // well now, ill a moment later
 	}
 	x, ok := live(r.proxy.Look().Table, app)
