@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +36,7 @@ Exit codes: 0 reached, 1 held, 3 not reached in time, 4 no controller.`,
 				if app, err = filter(c.Context(), client, first(args)); err != nil {
 					return err
 				}
-				_, err = client.Status(c.Context(), app)
-				return err
+				return looked(c.Context(), client, app)
 			})
 			if err != nil {
 				return err
@@ -51,6 +52,32 @@ Exit codes: 0 reached, 1 held, 3 not reached in time, 4 no controller.`,
 	c.Flags().StringVar(&until, "for", "synced", "synced or serving")
 	c.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "longest wait, 0 for none")
 	return c
+}
+
+// looked waits until every watched file was looked at after now: an edit that was
+// saved just before teal wait was typed is part of what is waited for. Files are
+// compared every second; one that never is does not keep the wait from beginning.
+func looked(ctx context.Context, client *api.Client, app spec.Name) error {
+	const enough = 50 // looks, 5 s
+	var since time.Time
+	for range enough {
+		list, err := client.Status(ctx, app)
+		if err != nil {
+			return err
+		}
+		if since.IsZero() {
+			since = list.At
+		}
+		if !slices.ContainsFunc(list.Sources, func(s api.SourceStatus) bool { return s.Read.Before(since) }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // waitedFor reports whether every app is synced, or serving.

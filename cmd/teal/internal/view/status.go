@@ -221,7 +221,10 @@ func exits(e *reconcile.Evidence) string {
 	var out []string
 	seen := map[string]int{}
 	for _, c := range e.Containers {
-		if c.State == string(reconcile.Running) && c.Restarts == 0 {
+		if c.State == string(reconcile.Running) { // its exit code is that of no exit
+			if c.Restarts > 0 {
+				out = append(out, fmt.Sprintf("%d restarts", c.Restarts))
+			}
 			continue
 		}
 		text := fmt.Sprintf("exit %d", c.ExitCode)
