@@ -82,6 +82,17 @@ func TestDrain(t *testing.T) {
 				s.t.Errorf("removed after %s, wanted 30 s", took)
 			}
 		}},
+		{"a proxy that went back to it for a moment starts its time anew", func(s *scenario) {
+			busy(s, 3, 0)
+			s.passes(20 * time.Second)
+			s.host.route = s.host.older
+			s.host.settleRoute(s.now)
+			s.passes(20 * time.Second)
+			s.serves(spec.Green, "app:v2")
+			s.has("blue-1 app:v1", "green-1 app:v2")
+			s.passes(15 * time.Second)
+			s.has("green-1 app:v2")
+		}},
 		{"a drain goes on over a restart of Teal", func(s *scenario) {
 			busy(s, 3, 0)
 			s.passes(20 * time.Second)

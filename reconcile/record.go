@@ -144,8 +144,11 @@ type Standby struct {
 type Drain struct {
 	Colour   spec.Colour `json:"colour,omitempty"`
 	Revision string      `json:"revision"`
-	Since    time.Time   `json:"since"` // when it was first seen without traffic and to be removed
-	Until    time.Time   `json:"until"` // at the latest
+	// Replica is the lowest number taken out of a colour that goes on serving; 0:
+	// the colour serves no more.
+	Replica int       `json:"replica,omitempty"`
+	Since   time.Time `json:"since"` // when it was first seen without traffic and to be removed
+	Until   time.Time `json:"until"` // at the latest
 }
 
 // Hold keeps a failed revision from being tried again for its generation.

@@ -49,10 +49,14 @@ func (t *turn) draining(c Container) bool {
 		return false
 	}
 	limits := t.drainLimits()
-	d := t.rec.Drain
-	if d == nil || (d.Colour != c.Colour || d.Revision != c.Revision) && !t.exists(d) {
+	d, replica := t.rec.Drain, 0
+	if b, ok := t.live(); ok && t.listsRevision(b, c) {
+		replica = c.Replica
+	}
+	switch same := d != nil && d.Colour == c.Colour && d.Revision == c.Revision; {
+	case d == nil, same && replica < d.Replica, !same && !t.exists(d):
 		d = &Drain{
-			Colour: c.Colour, Revision: c.Revision, Since: t.in.Now,
+			Colour: c.Colour, Revision: c.Revision, Replica: replica, Since: t.in.Now,
 			Until: t.in.Now.Add(max(limits.Requests, limits.Upgraded).D()),
 		}
 		t.rec.Drain = d

@@ -54,6 +54,29 @@ func TestReplicas(t *testing.T) {
 			s.didNot("start", "green")
 			s.has("blue-1 app:v1")
 		}},
+		{"scaling down twice gives each replica its drain time", func(s *scenario) {
+			s.runs("app:v1", replicas(3))
+			s.edits(replicas(2))
+			s.passes(20 * time.Second)
+			s.edits(replicas(1))
+			s.passes(20 * time.Second)
+			s.did("route blue×2", "route blue×1")
+			s.didNot("remove blue-2")
+			s.settles()
+			s.has("blue-1 app:v1")
+		}},
+		{"an update right after scaling down gives the old colour its whole drain time", func(s *scenario) {
+			s.runs("app:v1", replicas(2), standby(spec.Standby{}))
+			s.edits(replicas(1))
+			s.passes(20 * time.Second)
+			s.inFlight("app:v1", 3, 0)
+			s.wants("app:v2")
+			s.passes(25 * time.Second)
+			s.did("route green×1")
+			s.didNot("remove blue-1")
+			s.settles()
+			s.has("green-1 app:v2")
+		}},
 		{"scaling down takes the standby's extra replicas, too", func(s *scenario) {
 			s.runs("app:v1", replicas(2))
 			s.runs("app:v2")

@@ -10,10 +10,19 @@ import (
 // askProxy stops the pass while the proxy does not answer: who serves is then
 // not known, and nothing may be removed, created or switched on a guess.
 func (t *turn) askProxy() move {
-	if t.in.World.Served.Known {
-		return onward
+	if !t.in.World.Served.Known {
+		return t.wait()
 	}
-	return t.wait()
+	if b, ok := t.live(); ok && t.rec.Drain.ends(b) {
+		t.rec.Drain = nil
+	}
+	return onward
+}
+
+// ends reports whether d is over because b, which gets traffic, is what it is
+// about: when that goes again it has its full time.
+func (d *Drain) ends(b Backend) bool {
+	return d != nil && d.Replica == 0 && d.Colour == b.Colour && d.Revision == b.Revision
 }
 
 // rebuild adopts what serves when the record knows of no stable revision: the
