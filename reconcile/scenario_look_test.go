@@ -102,8 +102,11 @@ func (b *box) answer(r behaviour, at time.Time) string {
 func (h *host) restless(now time.Time) bool {
 	return slices.ContainsFunc(h.boxes, func(b *box) bool {
 		r := h.runs[b.Image]
-		turns := b.good.After(now) || b.Probe.Successes < 3 && b.Probe.Failures < 3
-		return b.State == Running && !b.probed.IsZero() && !r.sick && turns
+		turns := b.Probe.Failures < 3
+		if b.answer(r, now) == "200" {
+			turns = b.Probe.Successes < 3
+		}
+		return b.State == Running && !b.probed.IsZero() && (turns || b.good.After(now) && !r.sick)
 	})
 }
 
