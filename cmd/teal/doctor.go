@@ -20,9 +20,9 @@ func (p *program) doctorVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor [-c teal.yaml]",
 		Short: "Look at what Teal needs, say what is wrong and what to type",
-		Long: `Looks at the engine, the controller, its proxy, the state folder, free space and
-the addresses to listen on, with the settings that teal run would have. Changes
-nothing.
+		Long: `Looks at the engine and its ingress network, the controller, its proxy, the state
+folder, free space and the addresses to listen on, with the settings that teal
+run would have. Changes nothing.
 
 Exit codes: 0 all is well, 1 something is wrong.`,
 		Args: cobra.NoArgs,
@@ -65,10 +65,8 @@ func (p *program) examine(ctx context.Context, s settings) ([]doctor.Finding, er
 		_, err := proxy.Read(ctx)
 		return err
 	}, running.OK)
-	out := []doctor.Finding{
-		examineEngine(ctx, host, id), running, serving,
-		doctor.Folder(state), doctor.Space("space for records", state),
-	}
+	out := append(examineEngine(ctx, docker.Options{Host: host, ControllerID: id, Ingress: docker.Ingress{Subnet: s.subnet}}),
+		running, serving, doctor.Folder(state), doctor.Space("space for records", state))
 	if runtime.GOOS == "linux" && host == "" {
 		out = append(out, doctor.Space("space for images", "/var/lib/docker"))
 	}
@@ -78,17 +76,20 @@ func (p *program) examine(ctx context.Context, s settings) ([]doctor.Finding, er
 	return out, nil
 }
 
-// examineEngine checks the engine.
-func examineEngine(ctx context.Context, host, id string) doctor.Finding {
-	engine, err := docker.New(docker.Options{Host: host, ControllerID: id})
+// examineEngine checks the engine and, if that answers, its network for Teal.
+func examineEngine(ctx context.Context, opts docker.Options) []doctor.Finding {
+	engine, err := docker.New(opts)
 	if err != nil {
-		return doctor.Finding{Check: "engine", Message: err.Error(), Hint: "correct DOCKER_HOST, or --docker"}
+		return []doctor.Finding{{Check: "engine", Message: err.Error(), Hint: "correct DOCKER_HOST, or --docker"}}
 	}
-	found := doctor.Engine(ctx, host, engine.Version)
-	if err := engine.Close(); err != nil && found.OK {
-		return doctor.Finding{Check: "engine", Message: err.Error(), Hint: "sudo systemctl restart docker"}
+	out := []doctor.Finding{doctor.Engine(ctx, opts.Host, engine.Version)}
+	if out[0].OK {
+		out = append(out, doctor.Ingress(ctx, engine.LookAtIngress))
 	}
-	return found
+	if err := engine.Close(); err != nil {
+		out = append(out, doctor.Finding{Check: "engine", Message: err.Error(), Hint: "sudo systemctl restart docker"})
+	}
+	return out
 }
 
 // who asks the controller how it calls itself.

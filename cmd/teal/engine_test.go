@@ -64,7 +64,7 @@ func TestFromTheFirstVersionToTheLast(t *testing.T) {
 	l.start()
 	l.teal("wait", "--timeout", "60s").expect(t, exitDone)
 	l.served("v1")
-	l.teal("doctor", "--http", l.address).expect(t, exitDone, "Docker Engine", "taken, and Teal's proxy runs")
+	l.teal("doctor", "--http", l.address).expect(t, exitDone, "Docker Engine", "network teal-ingress", "addresses free", "taken, and Teal's proxy runs")
 
 	l.edit(l.wants(v2))
 	l.served("v2")

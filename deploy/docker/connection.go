@@ -25,6 +25,7 @@ type dockerAPI interface {
 	Ping(ctx context.Context) (types.Ping, error)
 	ServerVersion(ctx context.Context) (types.Version, error)
 	ClientVersion() string
+	DaemonHost() string
 	Events(ctx context.Context, options events.ListOptions) (<-chan events.Message, <-chan error)
 
 	ContainerList(ctx context.Context, options container.ListOptions) ([]container.Summary, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"net"
 	"net/netip"
@@ -48,7 +49,7 @@ func (e *Engine) ensureIngress(ctx context.Context) (ingressNetwork, error) {
 	if err != nil {
 		return ingressNetwork{}, err
 	}
-	if found.Labels[spec.LabelRole] != roleIngress || found.Options[noTraffic] != "false" {
+	if ingressFault(found) != "" {
 		return ingressNetwork{}, permanent(reconcile.ReasonNameTaken,
 			"network %s exists and is not Teal's ingress; rename the ingress network or remove that one", e.ingress.Name)
 	}
@@ -82,19 +83,15 @@ func readIngress(found network.Inspect) (ingressNetwork, error) {
 
 // createIngress takes the first subnet that nothing else uses.
 func (e *Engine) createIngress(ctx context.Context) error {
-	candidates := subnets
-	if e.ingress.Subnet != "" {
-		candidates = []string{e.ingress.Subnet}
+	candidates, err := e.candidates()
+	if err != nil {
+		return err
 	}
 	taken, err := e.takenSubnets(ctx)
 	if err != nil {
 		return err
 	}
-	for _, text := range candidates {
-		subnet, err := netip.ParsePrefix(text)
-		if err != nil {
-			return permanent(reconcile.ReasonEngineRefused, "ingress subnet %q: %v", text, err)
-		}
+	for _, subnet := range candidates {
 		if overlapsAny(subnet, taken) {
 			continue
 		}
@@ -109,6 +106,24 @@ func (e *Engine) createIngress(ctx context.Context) error {
 		}
 	}
 	return permanent(reconcile.ReasonEngineRefused, "no subnet is free for the ingress network (tried %v); configure another", candidates)
+}
+
+// candidates are the subnets that the ingress network may be made with: the
+// configured one, or else those of the list.
+func (e *Engine) candidates() ([]netip.Prefix, error) {
+	texts := subnets
+	if e.ingress.Subnet != "" {
+		texts = []string{e.ingress.Subnet}
+	}
+	out := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		subnet, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, permanent(reconcile.ReasonEngineRefused, "ingress subnet %q: %v", text, err)
+		}
+		out[i] = subnet
+	}
+	return out, nil
 }
 
 // takenSubnets are those of the engine's networks and of this machine's
@@ -153,16 +168,8 @@ func (e *Engine) freeAddress(ctx context.Context, id identity, avoid map[netip.A
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	list, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]container.Summary, error) {
-		return a.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", e.ingress.Name))})
-	})
-	if err != nil {
+	if err := e.addFixed(ctx, &in); err != nil {
 		return netip.Addr{}, err
-	}
-	for _, c := range list {
-		if a, ok := fixedAddress(c, e.ingress.Name); ok {
-			in.used[a] = true
-		}
 	}
 	seed := id.Name.String() + "/" + string(id.Colour) + "/" + strconv.Itoa(id.Replica)
 	address, err := slot(in.subnet, seed, func(a netip.Addr) bool { return a == in.gateway || in.used[a] || avoid[a] })
@@ -170,6 +177,22 @@ func (e *Engine) freeAddress(ctx context.Context, id identity, avoid map[netip.A
 		return netip.Addr{}, infra(reconcile.ReasonAddressTaken, "network %s: %v", e.ingress.Name, err)
 	}
 	return address, nil
+}
+
+// addFixed adds the addresses of containers that do not run.
+func (e *Engine) addFixed(ctx context.Context, in *ingressNetwork) error {
+	list, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]container.Summary, error) {
+		return a.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("network", e.ingress.Name))})
+	})
+	if err != nil {
+		return fmt.Errorf("list the containers on network %s: %w", e.ingress.Name, err)
+	}
+	for _, c := range list {
+		if a, ok := fixedAddress(c, e.ingress.Name); ok {
+			in.used[a] = true
+		}
+	}
+	return nil
 }
 
 // fixedAddress is the address that a listed container has or will have.

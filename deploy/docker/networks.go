@@ -62,11 +62,21 @@ func (e *Engine) createNetwork(ctx context.Context, name string, options network
 // in use stays, or else the oldest, and the others of ours are removed. The
 // caller holds e.networks.
 func (e *Engine) findNetwork(ctx context.Context, name string) (found network.Inspect, ok bool, err error) {
+	same, err := e.sameName(ctx, name)
+	if err != nil || len(same) == 0 {
+		return found, false, err
+	}
+	return same[0], true, e.removeDoubles(ctx, same[1:])
+}
+
+// sameName returns the networks of exactly this name, the one that is used
+// first.
+func (e *Engine) sameName(ctx context.Context, name string) ([]network.Inspect, error) {
 	list, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]network.Summary, error) {
 		return a.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
 	})
 	if err != nil {
-		return found, false, fmt.Errorf("look for network %s: %w", name, err)
+		return nil, fmt.Errorf("look for network %s: %w", name, err)
 	}
 	var same []network.Inspect
 	for _, n := range list {
@@ -78,17 +88,14 @@ func (e *Engine) findNetwork(ctx context.Context, name string) (found network.In
 			continue
 		}
 		if err != nil {
-			return found, false, err
+			return nil, err
 		}
 		same = append(same, inspected)
-	}
-	if len(same) == 0 {
-		return found, false, nil
 	}
 	slices.SortFunc(same, func(a, b network.Inspect) int {
 		return cmp.Or(cmp.Compare(len(b.Containers), len(a.Containers)), a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 	})
-	return same[0], true, e.removeDoubles(ctx, same[1:])
+	return same, nil
 }
 
 func (e *Engine) removeDoubles(ctx context.Context, doubles []network.Inspect) error {

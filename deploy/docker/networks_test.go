@@ -63,6 +63,57 @@ func TestIngressTakesNoStrangersNetworkAndNoTakenSubnet(t *testing.T) {
 	}
 }
 
+func look(t *testing.T, engine *docker.Engine) docker.IngressState {
+	t.Helper()
+	s, err := engine.LookAtIngress(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestALookAtTheIngressMakesNothing(t *testing.T) {
+	const subnet = "10.95.4.0/29"
+	engine, _ := open(t, docker.Options{Ingress: docker.Ingress{Subnet: subnet}})
+	for range 2 {
+		if s := look(t, engine); s.Exists || s.Subnet.String() != subnet || s.Wanted != s.Subnet {
+			t.Errorf("before it is made: %+v", s)
+		}
+	}
+	name := app(t)
+	ensured(t, engine, name, replica(name, local(t, dockertest.Options{}), spec.Blue))
+	s := look(t, engine)
+	if !s.Exists || s.Fault != "" || s.Subnet.String() != subnet || s.Size != 5 || s.Free != 4 || len(s.Clashes)+len(s.Doubles) > 0 {
+		t.Errorf("with one replica: %+v", s)
+	}
+	other, _ := open(t, docker.Options{Ingress: docker.Ingress{Subnet: "10.95.0.0/16"}})
+	if s := look(t, other); s.Exists || s.Subnet.IsValid() {
+		t.Errorf("of a subnet that is taken: %+v", s)
+	}
+	broken, _ := open(t, docker.Options{Ingress: docker.Ingress{Subnet: "10.95"}})
+	if s, err := broken.LookAtIngress(t.Context()); err == nil {
+		t.Errorf("of a subnet that is none: %+v", s)
+	}
+}
+
+func TestALookAtAStrangersIngress(t *testing.T) {
+	hand := dockertest.Client(t)
+	test := dockertest.Label(t)
+	for words, labels := range map[string]map[string]string{
+		"no label":         {dockertest.LabelTest: test},
+		"reach each other": {dockertest.LabelTest: test, spec.LabelRole: "ingress"},
+	} {
+		name := "stranger-" + dockertest.Unique()
+		if _, err := hand.NetworkCreate(t.Context(), name, network.CreateOptions{Labels: labels}); err != nil {
+			t.Fatal(err)
+		}
+		engine, _ := open(t, docker.Options{Ingress: docker.Ingress{Name: name}})
+		if s := look(t, engine); !s.Exists || !strings.Contains(s.Fault, words) {
+			t.Errorf("want %q: %+v", words, s)
+		}
+	}
+}
+
 // All but the first address of so small a subnet are taken by containers that
 // do not run, which only their configuration tells.
 func TestEveryAddressOfASmallSubnetIsGivenOnce(t *testing.T) {
