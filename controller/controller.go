@@ -230,15 +230,15 @@ func now() time.Time { return time.Now().UTC().Round(0) }
 // publish tells the log and the subscribers of events that are stored.
 func (c *Controller) publish(events ...reconcile.Event) {
 	for _, e := range events {
-		level := slog.LevelInfo
+		log := c.log.Info
 		if e.Warning {
-			level = slog.LevelWarn
+			log = c.log.Warn
 		}
 		attrs := []any{"reason", string(e.Reason), "message", e.Message, "rollout", e.Rollout}
 		if e.App != (spec.Name{}) {
 			attrs = append([]any{"app", e.App.String()}, attrs...)
 		}
-		c.log.Log(context.Background(), level, "event happened", attrs...)
+		log("event happened", attrs...)
 	}
 	c.changes.signal()
 }
