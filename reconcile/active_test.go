@@ -29,7 +29,7 @@ func TestActive(t *testing.T) {
 		}},
 		{"setting active to the staged colour switches at once and skips gate and bake", func(s *scenario) {
 			s.runs("app:v1")
-			s.wants("app:v2", active(spec.ActiveBlue), manual(day, spec.TimeoutAbort), bake(600))
+			s.wants("app:v2", active(spec.ActiveBlue), manual(spec.TimeoutAbort), bake(600))
 			s.settles()
 			s.is(Staged)
 			s.forget()
@@ -44,7 +44,7 @@ func TestActive(t *testing.T) {
 		}},
 		{"setting active to auto opens the pin, but not the gate", func(s *scenario) {
 			s.runs("app:v1")
-			s.wants("app:v2", active(spec.ActiveBlue), manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", active(spec.ActiveBlue), manual(spec.TimeoutAbort))
 			s.settles()
 			s.edits(active(spec.ActiveAuto))
 			s.settles()
@@ -86,7 +86,7 @@ func TestActive(t *testing.T) {
 			s.runs("app:v2")
 			s.breaks("app:v1")
 			s.passes(10 * time.Second)
-			s.edits(active(spec.ActiveBlue), manual(day, spec.TimeoutAbort))
+			s.edits(active(spec.ActiveBlue), manual(spec.TimeoutAbort))
 			s.pass()
 			s.pass()
 			s.routedTo(spec.Green, "app:v2")
@@ -155,7 +155,7 @@ func TestActive(t *testing.T) {
 		}},
 		{"an edit that changes nothing does not open the gate of a colour that active names", func(s *scenario) {
 			s.runs("app:v1")
-			s.wants("app:v2", active(spec.ActiveGreen), manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", active(spec.ActiveGreen), manual(spec.TimeoutAbort))
 			s.settles()
 			s.is(Staged)
 			s.edits()

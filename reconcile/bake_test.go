@@ -57,7 +57,7 @@ func TestBake(t *testing.T) {
 		}},
 		{"requests that failed before the switch do not count", func(s *scenario) {
 			s.runs("app:v1")
-			s.wants("app:v2", bake(60), manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", bake(60), manual(spec.TimeoutAbort))
 			s.settles()
 			counts(s, 100, 100) // on the preview
 			s.does(VerbPromote)

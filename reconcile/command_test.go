@@ -14,7 +14,7 @@ func TestCommands(t *testing.T) {
 		s.wants("app:v2", e...)
 		s.settles()
 	}
-	gate := manual(day, spec.TimeoutAbort)
+	gate := manual(spec.TimeoutAbort)
 	run(t, []row{
 		{"promote without a rollout is refused", func(s *scenario) {
 			s.runs("app:v1")

@@ -115,6 +115,13 @@ func TestDependency(t *testing.T) {
 			s.did("start 1 db:v1", "start 1 db:v1")
 			s.didNot("pull")
 		}},
+		{"one that says it is not to be restarted is left as it ended", func(s *scenario) {
+			s.runs("db:v1", func(v *spec.Service) { v.Container.Restart = "no" })
+			s.stops("db:v1")
+			s.passes(time.Hour)
+			s.didNothing()
+			s.has("1 db:v1 exited")
+		}},
 		{"it is scaled in place", func(s *scenario) {
 			s.runs("db:v1")
 			s.edits(replicas(3))

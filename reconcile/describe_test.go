@@ -85,7 +85,7 @@ func TestDescribe(t *testing.T) {
 		}},
 		{"at a manual gate", func(s *scenario) {
 			v1(s)
-			s.wants("app:v2", manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", manual(spec.TimeoutAbort))
 			s.settles()
 		}, reading{
 			serving: true, syncedReason: ReasonAwaitPromotion, words: []string{"Staged on green, waits to be promoted"},
@@ -161,6 +161,18 @@ func TestDescribe(t *testing.T) {
 		{"stable does not run", func(s *scenario) { v1(s); s.stops("app:v1") }, reading{
 			synced: true, servingReason: ReasonNotReady, words: []string{"exit code 137"},
 		}},
+		{"what serves was not chosen but found", func(s *scenario) {
+			v1(s)
+			s.runs("app:v2")
+			s.host.route = s.host.older
+			s.breaks("app:v2")
+			s.wants("app:v4")
+			s.host.refuse(9, StepResolve, "app:v4", Failure{Class: Permanent, Reason: ReasonImageNotFound, Message: "manifest unknown"})
+			s.passes(2 * time.Minute)
+		}, reading{
+			serving: true, servingReason: ReasonDegraded, syncedReason: ReasonHeld, next: []string{"retry"},
+			words: []string{"app:v1 (blue); green could not serve any more"},
+		}},
 		{"old requests are finished", func(s *scenario) {
 			s.runs("app:v1", standby(spec.Standby{}))
 			s.inFlight("app:v1", 2, 0)
@@ -185,7 +197,7 @@ func TestDescribeTimes(t *testing.T) {
 	if c := s.status().Colours[1]; !c.Until.Equal(until) {
 		t.Errorf("the standby ends at %s, wanted %s", c.Until, until)
 	}
-	s.wants("app:v3", manual(day, spec.TimeoutAbort))
+	s.wants("app:v3", manual(spec.TimeoutAbort))
 	s.settles()
 	if st := s.status(); !st.Deadline.Equal(s.record.Candidate.Verified.Add(24*time.Hour)) || st.Rollout != "r-3" || st.Phase != Staged {
 		t.Errorf("deadline %s, rollout %s, phase %s", st.Deadline, st.Rollout, st.Phase)

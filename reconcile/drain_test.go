@@ -51,7 +51,7 @@ func TestDrain(t *testing.T) {
 		}},
 		{"a version that comes back is given its full time when it goes again", func(s *scenario) {
 			s.runs("app:v1")
-			s.wants("app:v2", manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", manual(spec.TimeoutAbort))
 			s.settles()
 			s.inFlight("app:v2", 0, 1) // somebody looks at the preview
 			s.wants("app:v3")

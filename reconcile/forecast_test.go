@@ -48,7 +48,7 @@ func TestForecast(t *testing.T) {
 		{"a manual gate ends at the preview", func() *scenario {
 			s := newApp(t)
 			s.runs("app:v1")
-			s.wants("app:v2", manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", manual(spec.TimeoutAbort))
 			return s
 		}, []string{"pull app:v2", "start green-1 app:v2", "route blue×1 preview green×1"}},
 		{"a flip back is one switch", func() *scenario {

@@ -55,7 +55,7 @@ func TestHold(t *testing.T) {
 		}},
 		{"an image that cannot be resolved takes the place of a rollout under way: that is not wanted any more", func(s *scenario) {
 			s.runs("app:v1")
-			s.wants("app:v2", manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", manual(spec.TimeoutAbort))
 			s.settles()
 			s.host.refuse(9, StepResolve, "app:v3", notFound)
 			s.wants("app:v3")

@@ -27,7 +27,7 @@ func TestProbes(t *testing.T) {
 			s.reaches(Verifying)
 		}, steady, fast},
 		{"a staged one, too", func(s *scenario) {
-			s.wants("app:v2", manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", manual(spec.TimeoutAbort))
 			s.settles()
 		}, steady, fast},
 		{"in the bake it is settled", func(s *scenario) {
@@ -35,7 +35,7 @@ func TestProbes(t *testing.T) {
 			s.reaches(Confirming)
 		}, steady, steady},
 		{"while a rollout is taken back, stable is awaited", func(s *scenario) {
-			s.wants("app:v2", manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", manual(spec.TimeoutAbort))
 			s.settles()
 			s.inFlight("app:v2", 1, 0)
 			s.does(VerbAbort)

@@ -115,7 +115,7 @@ func TestReplicas(t *testing.T) {
 		}},
 		{"scaling up while the image cannot be resolved is not a fault of a staged candidate", func(s *scenario) {
 			s.runs("app:v1")
-			s.wants("app:v2", manual(day, spec.TimeoutAbort))
+			s.wants("app:v2", manual(spec.TimeoutAbort))
 			s.settles()
 			s.host.refuse(3, StepResolve, "app:v2", Failure{Class: Infra, Reason: ReasonRegistryUnavailable})
 			s.edits(replicas(2))

@@ -29,7 +29,7 @@ func TestRollover(t *testing.T) {
 			s.host.runs["app:v2"] = slow
 			s.wants("app:v2")
 		}, Superseded},
-		{Staged, func(s *scenario) { s.wants("app:v2", manual(day, spec.TimeoutAbort)) }, Superseded},
+		{Staged, func(s *scenario) { s.wants("app:v2", manual(spec.TimeoutAbort)) }, Superseded},
 		{Switching, func(s *scenario) { s.host.deaf = 3; s.wants("app:v2") }, Succeeded},
 		{Confirming, func(s *scenario) { s.wants("app:v2", bake(60)) }, Succeeded},
 		{Aborting, func(s *scenario) {

@@ -228,8 +228,9 @@ func active(a spec.Active) edit { return func(v *spec.Service) { v.Rollout.Activ
 
 func promotion(p spec.Promotion) edit { return func(v *spec.Service) { v.Rollout.Promotion = p } }
 
-func manual(limit spec.Duration, then spec.OnTimeout) edit {
-	return promotion(spec.Promotion{Mode: spec.PromotionManual, Timeout: limit, OnTimeout: then})
+// manual is a gate that waits a day for somebody.
+func manual(then spec.OnTimeout) edit {
+	return promotion(spec.Promotion{Mode: spec.PromotionManual, Timeout: day, OnTimeout: then})
 }
 
 func bake(n int) edit {

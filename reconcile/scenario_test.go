@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,8 +131,7 @@ func (s *scenario) input() Input {
 
 // previous is the newest stable revision before the present one.
 func (s *scenario) previous() *Placement {
-	for i := len(s.history) - 1; i >= 0; i-- {
-		h := s.history[i]
+	for _, h := range slices.Backward(s.history) {
 		if h.Result == Succeeded && s.record.Stable != nil && h.Revision.ID != s.record.Stable.Revision.ID {
 			return &Placement{Colour: h.Colour, Revision: h.Revision, Health: h.Health, Generation: h.Generation}
 		}
