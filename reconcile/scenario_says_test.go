@@ -128,8 +128,8 @@ func (s *scenario) holdsNothing() {
 // ended checks how the newest rollout of an image ended.
 func (s *scenario) ended(image string, r Result) {
 	s.t.Helper()
-	for _, v := range slices.Backward(s.history) {
-		if h := v; h.Revision.Image.Ref == image {
+	for _, h := range slices.Backward(s.history) {
+		if h.Revision.Image.Ref == image {
 			if h.Result != r {
 				s.t.Errorf("the rollout of %s %s, wanted %s", image, h.Result, r)
 			}
