@@ -48,7 +48,7 @@ func (t *turn) backToStable() move {
 		t.rec.Deadline = t.in.Now.Add(abortLimit)
 		return again
 	}
-	if t.due() && len(t.of(&c.Placement)) > 0 {
+	if t.due() && t.serves(&c.Placement) {
 		t.adopt()
 		return again
 	}
@@ -56,7 +56,7 @@ func (t *turn) backToStable() move {
 		return t.do(steps...)
 	}
 	if t.due() {
-		return t.do(Step{Kind: StepUnroute, Why: "it leads to " + string(c.Colour) + ", where nothing is, and stable cannot be made again"})
+		return t.do(Step{Kind: StepUnroute, Why: "it leads to what " + string(c.Colour) + " was before, and stable cannot serve"})
 	}
 	return t.wait()
 }

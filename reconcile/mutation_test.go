@@ -59,7 +59,7 @@ var mutants = []mutant{
 		buildBehindRoute,
 	}, []string{"S1", "S8"}},
 	{"10: an abort ends only when stable serves again", []edit{
-		{"abort.go", "if t.due() && len(t.of(&c.Placement)) > 0 {", "if false {"},
+		{"abort.go", "if t.due() && t.serves(&c.Placement) {", "if false {"},
 		{"abort.go", "if t.due() {\n\t\treturn t.do(Step{Kind: StepUnroute", "if false {\n\t\treturn t.do(Step{Kind: StepUnroute"},
 	}, []string{"L1", "L5/L6"}},
 	{"11: an abort removes whatever is on the candidate's colour", []edit{

@@ -109,14 +109,8 @@ func failedJob(c Container, s spec.Container) bool {
 // replace stops the old containers and starts the new ones.
 func (t *turn) replace() move {
 	c := t.rec.Candidate
-	var stops []Step
-	for _, x := range t.in.World.Containers {
-		if !c.owns(x) && (x.State == Running || x.State == Restarting || x.State == Paused) {
-			stops = append(stops, Step{Kind: StepStop, Container: x.ID, Label: x.Name, Grace: t.grace(x), Why: "its place is needed"})
-		}
-	}
-	if len(stops) > 0 {
-		return t.do(stops...)
+	if steps := t.makeRoom(); len(steps) > 0 {
+		return t.do(steps...)
 	}
 	if steps := t.unstarted(); len(steps) > 0 {
 		if t.rec.Backoff != nil && t.rec.Stable != nil && t.due() {
@@ -129,6 +123,22 @@ func (t *turn) replace() move {
 		return t.do(steps...)
 	}
 	return t.to(Verifying, t.dependencyLimit())
+}
+
+// makeRoom are the steps that stop what runs in the candidate's place. What is
+// neither its nor stable's is left over from earlier and goes altogether.
+func (t *turn) makeRoom() []Step {
+	var steps []Step
+	for _, x := range t.in.World.Containers {
+		switch {
+		case t.candidate().owns(x):
+		case !t.rec.Stable.owns(x):
+			steps = append(steps, t.remove(x, "it is left over"))
+		case x.State == Running || x.State == Restarting || x.State == Paused:
+			steps = append(steps, Step{Kind: StepStop, Container: x.ID, Label: x.Name, Grace: t.grace(x), Why: "its place is needed"})
+		}
+	}
+	return steps
 }
 
 // dependencyLimit is how long the new containers may take to come up.

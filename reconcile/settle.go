@@ -3,8 +3,6 @@ package reconcile
 import (
 	"fmt"
 	"slices"
-
-	"teal/spec"
 )
 
 // askProxy stops the pass while the proxy does not answer: who serves is then
@@ -102,7 +100,7 @@ func (t *turn) settleDrift() move {
 		return again
 	}
 	if t.due() {
-		return t.followReality(b.Colour)
+		return t.followReality(b)
 	}
 	if steps := t.missing(t.rec.Stable, "stable must be able to serve"); len(steps) > 0 {
 		return t.do(steps...)
@@ -110,17 +108,22 @@ func (t *turn) settleDrift() move {
 	return t.wait()
 }
 
-// followReality makes what serves on c, which has containers, stable, degraded.
-func (t *turn) followReality(c spec.Colour) move {
+// followReality makes what serves stable, degraded. A route to what a colour was
+// before, with other containers there now, serves nobody and is taken away.
+func (t *turn) followReality(b Backend) move {
 	old := t.rec.Stable
-	x := t.on(c)[0]
+	serving := filter(t.on(b.Colour), func(x Container) bool { return x.Revision == b.Revision })
+	if len(serving) == 0 {
+		return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to what %s was before", b.Colour)})
+	}
+	x := serving[0]
 	t.rec.Stable = t.found(x)
 	if t.rec.Standby != nil && t.rec.Standby.owns(x) {
 		p := t.rec.Standby.Placement
 		t.rec.Stable = &p
 	}
 	t.rec.Standby, t.rec.Deadline = nil, noTime
-	t.rec.Degraded = fmt.Sprintf("%s could not serve any more, %s did", old.Colour, c)
+	t.rec.Degraded = fmt.Sprintf("%s could not serve any more, %s did", old.Colour, b.Colour)
 	t.warn(ReasonDegraded, "%s", t.rec.Degraded)
 	return again
 }
