@@ -121,11 +121,11 @@ func TestBake(t *testing.T) {
 			s.ended("app:v1", Adopted)
 			s.told(ReasonDegraded, "nothing to go back to")
 		}},
-		{"such a one is still known in full when the next version is wanted", func(s *scenario) {
+		{"such a one is still known in full, even when the next version is wanted by then", func(s *scenario) {
 			s.wants("app:v1", bake(60))
 			s.reaches(Confirming)
 			s.does(VerbAbort)
-			s.settles()
+			s.is(Aborting)
 			s.wants("app:v2", active(spec.ActiveBlue))
 			s.settles()
 			s.is(Staged)
