@@ -164,8 +164,7 @@ func problems(err error) []string {
 	if errors.As(err, &refusal) && len(refusal.Details) > 0 {
 		return refusal.Details
 	}
-	var found spec.Errors
-	if errors.As(err, &found) {
+	if found, ok := errors.AsType[spec.Errors](err); ok {
 		out := make([]string, 0, len(found))
 		for _, p := range found {
 			out = append(out, p.Error())

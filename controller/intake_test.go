@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,10 +17,8 @@ import (
 
 // files is a source that says what a test tells it to.
 type files struct {
-	name  string
-	mu    sync.Mutex
-	ears  chan source.Update
-	first *source.Update
+	name string
+	ears chan source.Update
 }
 
 func newFiles(name string) *files { return &files{name: name, ears: make(chan source.Update)} }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -41,7 +42,7 @@ func (c *Controller) Logs(ctx context.Context, q api.LogQuery, emit func(api.Log
 func selected(seen Seen, q api.LogQuery) []reconcile.Container {
 	all := seen.Containers
 	if seen.Test != nil && q.Rollout != "" {
-		all = append(all[:len(all):len(all)], *seen.Test)
+		all = append(slices.Clip(all), *seen.Test)
 	}
 	var out []reconcile.Container
 	for _, x := range all {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 	"sync"
-	"time"
 
 	"teal/reconcile"
 	"teal/spec"
@@ -23,7 +22,6 @@ type remembered struct {
 	steps     []reconcile.Step
 	repeats   int // passes in a row that decided the very same steps
 	world     reconcile.World
-	seen      time.Time
 	interrupt context.CancelFunc // of an effect that may be given up; nil: none
 }
 
@@ -72,14 +70,14 @@ func (m *memory) repeated(app spec.Name, steps []reconcile.Step) (n int) {
 }
 
 // saw keeps the last world for the status.
-func (m *memory) saw(app spec.Name, w reconcile.World, at time.Time) {
-	m.with(app, func(r *remembered) { r.world, r.seen = w, at })
+func (m *memory) saw(app spec.Name, w reconcile.World) {
+	m.with(app, func(r *remembered) { r.world = w })
 }
 
-// last returns the last world seen of app; ok is false if there is none.
-func (m *memory) last(app spec.Name) (w reconcile.World, ok bool) {
-	m.with(app, func(r *remembered) { w, ok = r.world, !r.seen.IsZero() })
-	return w, ok
+// last returns the last world seen of app, an empty one if there is none.
+func (m *memory) last(app spec.Name) (w reconcile.World) {
+	m.with(app, func(r *remembered) { w = r.world })
+	return w
 }
 
 // interruptible returns a context for effects that a newer wish may cut short.

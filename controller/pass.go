@@ -35,8 +35,7 @@ func (c *Controller) look(ctx context.Context, app spec.Name, release func()) ti
 	}
 	n := c.memory.failed(app)
 	wait := c.opts.Limits.backoff(n)
-	var away *awayError
-	if !errors.As(err, &away) { // that has its own event
+	if _, away := errors.AsType[*awayError](err); !away { // that has its own event
 		c.log.Error("pass failed", "app", app.String(), "error", err, "attempts", n, "again_in", wait)
 	}
 	if retry := time.Now().Add(wait); again.IsZero() || retry.Before(again) {
@@ -79,7 +78,7 @@ func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (t
 	if err := c.save(app, state.Record, decision); err != nil {
 		return time.Time{}, err
 	}
-	c.memory.saw(app, saw.world, now())
+	c.memory.saw(app, saw.world)
 	if decision.Gone {
 		c.gone(app)
 		return time.Time{}, nil

@@ -96,9 +96,8 @@ func (c *Controller) planApp(ctx context.Context, app spec.Name, wish reconcile.
 		return plan, err
 	}
 	in := input(state, world)
-	failure := c.resolve(ctx, &in)
-	if failure != nil {
-		plan.Blocked = failure.Message
+	if why := c.resolve(ctx, &in); why != "" {
+		plan.Blocked = why
 		return plan, nil
 	}
 	plan.Entries = entries(wish.Service, reconcile.Forecast(in, longestPlan))
@@ -133,8 +132,8 @@ func (c *Controller) planWorld(ctx context.Context, state reconcile.State) (reco
 }
 
 // resolve asks what the wanted image stands for, as the first pass would, and
-// puts the answer where the forecast looks for it.
-func (c *Controller) resolve(ctx context.Context, in *reconcile.Input) *reconcile.Failure {
+// puts the answer where the forecast looks for it. It returns why not, in words.
+func (c *Controller) resolve(ctx context.Context, in *reconcile.Input) string {
 	d := reconcile.Next(*in)
 	for _, s := range d.Steps {
 		if s.Kind != reconcile.StepResolve {
@@ -144,11 +143,11 @@ func (c *Controller) resolve(ctx context.Context, in *reconcile.Input) *reconcil
 		out := c.opts.Engine.Perform(limited, s)
 		cancel()
 		if out.Failure != nil {
-			return out.Failure
+			return out.Failure.Message
 		}
 		in.Record, _ = reconcile.Note(d.Record, s, out, in.Now)
 	}
-	return nil
+	return ""
 }
 
 // entries tells steps in words, with what is waited for in between.

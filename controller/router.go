@@ -139,8 +139,7 @@ func holder(t reconcile.Table, r reconcile.Route) int {
 // proxyFailure makes an error an outcome; a failure that the driver classified
 // stays as it is.
 func proxyFailure(err error) reconcile.Outcome {
-	var f *reconcile.Failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*reconcile.Failure](err); ok {
 		return reconcile.Outcome{Failure: f}
 	}
 	return reconcile.Outcome{Failure: &reconcile.Failure{

@@ -70,8 +70,8 @@ func (c *Controller) describe(ctx context.Context, app spec.Name) (*reconcile.St
 // last world that was seen, and why it is old.
 func (c *Controller) present(ctx context.Context, state reconcile.State) (reconcile.World, error) {
 	if !c.health.of(engineSide).OK { // asking again would make everybody wait
-		world, _ := c.memory.last(state.Desired.Service.Name)
-		return world, errLost{c.health.of(engineSide).Message}
+		world := c.memory.last(state.Desired.Service.Name)
+		return world, lostError{c.health.of(engineSide).Message}
 	}
 	saw := c.observe(ctx, state)
 	if saw.engine == nil && saw.store == nil {
@@ -81,14 +81,14 @@ func (c *Controller) present(ctx context.Context, state reconcile.State) (reconc
 		saw.engine = saw.store
 	}
 	c.answered(ctx, engineSide, saw.engine)
-	world, _ := c.memory.last(state.Desired.Service.Name)
+	world := c.memory.last(state.Desired.Service.Name)
 	return world, saw.engine
 }
 
-// errLost repeats the last words of a side that does not answer.
-type errLost struct{ message string }
+// lostError repeats the last words of a side that does not answer.
+type lostError struct{ message string }
 
-func (e errLost) Error() string { return e.message }
+func (e lostError) Error() string { return e.message }
 
 func (c *Controller) controllerStatus() api.ControllerStatus {
 	return api.ControllerStatus{
@@ -130,7 +130,7 @@ func (c *Controller) conditionCounts() map[[2]string]int {
 		if err != nil || !known {
 			continue // a scrape is no place to tell of it: the passes do
 		}
-		world, _ := c.memory.last(app)
+		world := c.memory.last(app)
 		s := reconcile.Describe(input(state, world))
 		out[[2]string{"serving", string(reasonOf(s.Serving))}]++
 		out[[2]string{"synced", string(reasonOf(s.Synced))}]++

@@ -107,9 +107,9 @@ func dependsOn(db string, c spec.Condition) func(*spec.Service) {
 }
 
 // db is a dependency.
-func db(name, image string) spec.Service {
+func db(image string) spec.Service {
 	return spec.Service{
-		Name: spec.Name{Project: "p", Service: name}, Replicas: 1, PullPolicy: spec.PullMissing,
+		Name: spec.Name{Project: "p", Service: "db"}, Replicas: 1, PullPolicy: spec.PullMissing,
 		Container: spec.Container{Image: image, Restart: "unless-stopped", StopGracePeriod: spec.Duration(10 * time.Second)},
 	}
 }

@@ -1,0 +1,124 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"teal/reconcile"
+	"teal/spec"
+)
+
+// saved judges a decision, right after it was stored.
+func (b *book) saved(app spec.Name, before reconcile.State, d reconcile.Decision) {
+	b.commands(app, before, d)
+	if d.Gone {
+		if n := len(b.r.engine.Look(app).Containers); n > 0 || !before.Desired.Pruned {
+			b.r.fail("L7: %s is gone with %d containers left, pruned=%t", app, n, before.Desired.Pruned)
+		}
+		return
+	}
+	rec, old := d.Record, before.Record
+	if rec.Generation < old.Generation || rec.Generation > before.Desired.Generation {
+		b.r.fail("S11: observed generation of %s went from %d to %d, wanted is %d", app, old.Generation, rec.Generation, before.Desired.Generation)
+	}
+	if c := rec.Candidate; c != nil && c.Generation > rec.Generation {
+		b.r.fail("S11: a rollout of generation %d is ahead of %d", c.Generation, rec.Generation)
+	}
+	b.effects(app, old, d)
+	b.stable(app, old, rec)
+	b.standby(app, before, rec)
+}
+
+// effects: S14 nothing that only a command does without one that is answered.
+func (b *book) effects(app spec.Name, old reconcile.Record, d reconcile.Decision) {
+	took := false
+	for _, answer := range d.Taken {
+		took = took || answer == ""
+	}
+	was, is := old.Candidate, d.Record.Candidate
+	switch {
+	case took || is == nil:
+	case is.Promoted && (was == nil || !was.Promoted):
+		b.r.fail("S14: %s of %s was promoted by nobody", is.Rollout, app)
+	case is.Verdict != nil && is.Verdict.Reason == reconcile.ReasonAborted && (was == nil || was.Verdict == nil):
+		b.r.fail("S14: %s of %s was aborted by nobody", is.Rollout, app)
+	case is.Trigger == reconcile.TriggerUndo && (was == nil || was.Rollout != is.Rollout):
+		b.r.fail("S14: %s of %s was begun by nobody", is.Rollout, app)
+	}
+}
+
+// stable: S3 recorded only when the proxy serves it.
+func (b *book) stable(app spec.Name, old, rec reconcile.Record) {
+	if rec.Stable == nil || rec.Stable.Colour == "" {
+		return
+	}
+	if old.Stable != nil && old.Stable.Colour == rec.Stable.Colour && old.Stable.Revision.ID == rec.Stable.Revision.ID {
+		return
+	}
+	b.keeps(app, old, rec)
+	if x, ok := live(b.r.proxy.Look().Table, app); !ok || !is(x, rec.Stable) {
+		b.r.fail("S3: %s %.8s of %s was made stable, the proxy serves %s %.8s", rec.Stable.Colour, rec.Stable.Revision.ID, app, x.Colour, x.Revision)
+	}
+}
+
+// keeps: S7 what was stable stays on standby when a candidate takes its place.
+func (b *book) keeps(app spec.Name, old, rec reconcile.Record) {
+	c, was := old.Candidate, old.Stable
+	if c == nil || was == nil || c.Colour != rec.Stable.Colour || c.Revision.ID != rec.Stable.Revision.ID || was.Colour == c.Colour {
+		return
+	}
+	kept := rec.Standby != nil && rec.Standby.Colour == was.Colour && rec.Standby.Revision.ID == was.Revision.ID
+	back := rec.Candidate != nil && rec.Candidate.Colour == was.Colour
+	if by := c.Settings.Standby; (by.Forever || by.For > 0) && !kept && !back && rec.Degraded == "" && b.alive(app, was) {
+		b.r.fail("S7: %s %.8s of %s is no standby after the switch", was.Colour, was.Revision.ID, app)
+	}
+}
+
+// alive reports whether a placement has containers.
+func (b *book) alive(app spec.Name, p *reconcile.Placement) bool {
+	return slices.ContainsFunc(b.r.engine.Look(app).Containers, func(c reconcile.Container) bool {
+		return c.Colour == p.Colour && c.Revision == p.Revision.ID
+	})
+}
+
+// standby: S7 given up only for a candidate that is pulled, or for good reason.
+func (b *book) standby(app spec.Name, before reconcile.State, rec reconcile.Record) {
+	old := before.Record.Standby
+	if old == nil || rec.Standby != nil && rec.Standby.Revision.ID == old.Revision.ID && rec.Standby.Colour == old.Colour {
+		return
+	}
+	alive := b.alive(app, &old.Placement)
+	over := !old.Until.IsZero() && !time.Now().Before(old.Until)
+	taken := rec.Stable != nil && rec.Stable.Colour == old.Colour && rec.Stable.Revision.ID == old.Revision.ID
+	needed := rec.Candidate != nil && rec.Candidate.Colour == old.Colour && (rec.Candidate.Pulled || rec.Candidate.Revision.ID == old.Revision.ID)
+	if alive && !over && !taken && !needed && rec.Degraded == "" {
+		b.r.fail("S7: the standby of %s was given up at %s, its time is %s", app, time.Since(b.r.begun), old.Until.Sub(b.r.begun))
+	}
+}
+
+// commands: S14 each takes effect once, and on what it names.
+func (b *book) commands(app spec.Name, before reconcile.State, d reconcile.Decision) {
+	for token, answer := range d.Taken {
+		if b.answered[token] {
+			b.r.fail("S14: command %s was answered twice", token)
+		}
+		b.answered[token] = true
+		i := slices.IndexFunc(before.Commands, func(c reconcile.Command) bool { return c.Token == token })
+		if i < 0 {
+			b.r.fail("S14: command %s was answered and did not wait", token)
+			continue
+		}
+		c := before.Commands[i]
+		b.r.log("command %s of %s taken: %q", c.Verb, app, answer)
+		if answer != "" || c.Verb != reconcile.VerbPromote && c.Verb != reconcile.VerbAbort {
+			continue
+		}
+		if was := before.Record.Candidate; was == nil || was.Rollout != c.Rollout {
+			b.r.fail("S14: %s meant %s", c.Verb, c.Rollout)
+		}
+		if c.Verb == reconcile.VerbPromote {
+			b.promoted[fmt.Sprint(app, c.Rollout)] = true
+		}
+	}
+}
