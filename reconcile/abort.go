@@ -52,11 +52,11 @@ func (t *turn) backToStable() move {
 		t.adopt()
 		return again
 	}
-	if steps := t.missing(t.rec.Stable, "stable must take the traffic back"); len(steps) > 0 {
-		return t.do(steps...)
-	}
 	if t.due() {
 		return t.do(Step{Kind: StepUnroute, Why: "it leads to what " + string(c.Colour) + " was before, and stable cannot serve"})
+	}
+	if steps := t.missing(t.rec.Stable, "stable must take the traffic back"); len(steps) > 0 {
+		return t.do(steps...)
 	}
 	return t.wait()
 }

@@ -66,6 +66,9 @@ func (t *turn) settleRoute() move {
 	if m := t.route(t.rec.Stable, staged, "stable serves"); m != onward {
 		return m
 	}
+	if m := t.staleRoute(); m != onward {
+		return m
+	}
 	if t.rec.Phase != Idle {
 		return onward
 	}
@@ -77,6 +80,19 @@ func (t *turn) settleRoute() move {
 func (t *turn) previewable() bool {
 	c := t.rec.Candidate
 	return c.Settings.Test != nil && c.Test == "" || !t.gateOpen()
+}
+
+// staleRoute takes away a route to another revision on stable's colour whose
+// targets are gone: nothing may be made behind it.
+func (t *turn) staleRoute() move {
+	b, ok := t.live()
+	if !ok || b.Colour != t.rec.Stable.Colour || b.Revision == t.rec.Stable.Revision.ID {
+		return onward
+	}
+	if slices.ContainsFunc(t.on(b.Colour), func(c Container) bool { return slices.Contains(b.Targets, c.Address) }) {
+		return onward
+	}
+	return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to %s of %s, which is gone", short(b.Revision), b.Colour)})
 }
 
 // settleDrift ends the state in which the proxy serves something that is not

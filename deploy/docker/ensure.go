@@ -109,8 +109,8 @@ func (e *Engine) bringUp(ctx context.Context, r request, found container.Inspect
 	return false, infra(reconcile.ReasonEngineUnavailable, "container %s is %q", r.id.name(), found.State.Status)
 }
 
-// start starts a container that does not run. One whose address is taken, or
-// whose network is gone, cannot be mended: it is made again, elsewhere.
+// start starts a container that does not run. One whose address is taken, whose
+// network is gone or that is half started cannot be mended: it is made again.
 func (e *Engine) start(ctx context.Context, r request, found container.InspectResponse, avoid map[netip.Addr]bool) (again bool, err error) {
 	err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
 		return a.ContainerStart(ctx, found.ID, container.StartOptions{})
@@ -120,7 +120,7 @@ func (e *Engine) start(ctx context.Context, r request, found container.InspectRe
 	}
 	err = fmt.Errorf("start %s: %w", r.id.name(), err)
 	reason, _ := said(err)
-	if reason != reconcile.ReasonAddressTaken && !errdefs.IsNotFound(err) {
+	if reason != reconcile.ReasonAddressTaken && !errdefs.IsNotFound(err) && !halfStarted(err, found.ID) {
 		return lostAnswer(ctx, err), err
 	}
 	if endpoint := found.NetworkSettings.Networks[e.ingress.Name]; endpoint != nil && endpoint.IPAMConfig != nil {

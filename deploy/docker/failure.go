@@ -36,6 +36,13 @@ var words = []struct {
 	{"is ambiguous", reconcile.ReasonEngineUnavailable}, // see findNetwork, which mends it
 }
 
+// halfStarted reports whether an engine that was killed in the middle of
+// starting a container cannot start it any more: its runtime has a task of that
+// id that the engine knows nothing of (seen with 20.10).
+func halfStarted(err error, id string) bool {
+	return strings.Contains(err.Error(), "task "+id+": already exists")
+}
+
 // said returns the reason that the engine's own words give, if they do.
 func said(err error) (reconcile.Reason, bool) {
 	text := err.Error()
