@@ -105,7 +105,8 @@ func (t *turn) collect(cs []Container) Step {
 	return s
 }
 
-// close ends the taking back. An abort holds the generation it belongs to.
+// close ends the taking back. An abort holds the generation it belongs to, if
+// that was what asked for the rollout.
 func (t *turn) close() move {
 	c := t.rec.Candidate
 	switch {
@@ -116,7 +117,11 @@ func (t *turn) close() move {
 	default:
 		t.finish(RolledBack)
 	}
-	if t.rec.Phase == Aborting {
+	switch {
+	case t.rec.Phase == Superseding:
+	case c.Trigger == TriggerUndo: // a way back that failed says nothing against what is wanted
+		t.warn(ReasonRolledBack, "%s could not be gone back to: %s", c.Revision.Image.Ref, c.Verdict.Message)
+	default:
 		t.hold(c)
 		t.warn(ReasonRolledBack, "%s is held: %s", c.Revision.Image.Ref, c.Verdict.Message)
 	}

@@ -34,6 +34,18 @@ func TestUndo(t *testing.T) {
 				s.t.Errorf("a rollout by %s, accepted at %s, wanted the undo at %s", h.Trigger, h.Accepted, start)
 			}
 		}},
+		{"one that fails leaves what is wanted as it is", func(s *scenario) {
+			s.runs("app:v1", noStandby)
+			s.runs("app:v2")
+			s.settles()
+			s.host.runs["app:v1"] = behaviour{sick: true}
+			s.does(VerbUndo)
+			s.settles()
+			s.serves(spec.Green, "app:v2")
+			if s.record.Hold != nil {
+				s.t.Errorf("held: %s", s.record.Hold.Message)
+			}
+		}},
 		{"it skips gate and bake", func(s *scenario) {
 			s.runs("app:v1")
 			s.runs("app:v2", bake(60))
