@@ -72,7 +72,8 @@ race: check-go tools engine ## the tests with the race detector (needs a C compi
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(PKG)
 
 .PHONY: sim
-sim: check-go ## the simulation with SEEDS worlds, from seed FROM on
+sim: check-go ## the search with its full budget, and the simulation with SEEDS worlds, from seed FROM on
+	$(GO) test -count=1 -timeout 60m -run TestSearch -v ./reconcile -search.full
 	$(GO) test -count=1 -timeout 60m -run TestSimulation -v ./controller/sim -sim.seeds=$(SEEDS) -sim.from=$(FROM)
 
 .PHONY: e2e
