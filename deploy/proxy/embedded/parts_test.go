@@ -3,6 +3,7 @@ package embedded
 import (
 	"math"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -111,6 +112,9 @@ func TestNoRequestSlipsPastASwitch(t *testing.T) {
 				up.leave()
 			}
 		})
+	}
+	for served.Load() == 0 {
+		runtime.Gosched() // a busy machine may not have begun yet
 	}
 	for i := range 3000 {
 		fresh, old := (i+1)%2, i%2
