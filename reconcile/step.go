@@ -172,7 +172,6 @@ const (
 	ReasonPinned         Reason = "Pinned"
 	ReasonAwaitPromotion Reason = "AwaitingPromotion"
 	ReasonOverridden     Reason = "Overridden"
-	ReasonBackoff        Reason = "BackingOff"
 	ReasonNotReady       Reason = "NotReady"
 	ReasonNothingRuns    Reason = "NothingRuns"
 	ReasonOrphaned       Reason = "Orphaned"
@@ -184,7 +183,6 @@ const (
 	ReasonRolledBack     Reason = "RolledBack"
 	ReasonWithdrawn      Reason = "Withdrawn"
 	ReasonStandbyEnded   Reason = "StandbyEnded"
-	ReasonRepaired       Reason = "Repaired"
 	ReasonRemoved        Reason = "Removed"
 	ReasonDegraded       Reason = "Degraded"
 )

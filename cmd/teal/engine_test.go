@@ -22,13 +22,23 @@ func image(t *testing.T, version, fault string) string {
 	return dockertest.Image(t, version, dockertest.Options{Env: map[string]string{"VERSION": version, "BREAK": fault}})
 }
 
-// status is that of the lab's only app.
-func (l *lab) status() reconcile.Status {
+// listed is what the controller says of everything.
+func (l *lab) listed() api.StatusList {
 	l.t.Helper()
 	r := l.teal("status", "-o", "json")
 	var list api.StatusList
-	if err := json.Unmarshal([]byte(r.out), &list); err != nil || len(list.Apps) != 1 {
+	if err := json.Unmarshal([]byte(r.out), &list); err != nil {
 		l.t.Fatalf("status: %v: %s%s", err, r.out, r.err)
+	}
+	return list
+}
+
+// status is that of the lab's only app.
+func (l *lab) status() reconcile.Status {
+	l.t.Helper()
+	list := l.listed()
+	if len(list.Apps) != 1 {
+		l.t.Fatalf("status: %+v", list)
 	}
 	return list.Apps[0]
 }
@@ -36,10 +46,9 @@ func (l *lab) status() reconcile.Status {
 // source is what the status says of the watched file.
 func (l *lab) source() api.SourceStatus {
 	l.t.Helper()
-	r := l.teal("status", "-o", "json")
-	var list api.StatusList
-	if err := json.Unmarshal([]byte(r.out), &list); err != nil || len(list.Sources) != 1 {
-		l.t.Fatalf("status: %v: %s%s", err, r.out, r.err)
+	list := l.listed()
+	if len(list.Sources) != 1 {
+		l.t.Fatalf("status: %+v", list)
 	}
 	return list.Sources[0]
 }
