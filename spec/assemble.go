@@ -15,14 +15,13 @@ import (
 // as much as there is to report.
 func (l *load) assemble(m model, whole bool) *Project {
 	active := l.active(m)
-	rollouts := map[string]*Rollout{}
+	l.spread(m)
+	said := map[string]said{}
 	for _, name := range m.services() {
 		service := mapping(mapping(m.data["services"])[name])
 		unfinished := service["extends"] != nil // its block may be only a part
-		if raw, ok := service["x-teal"]; ok && active(name) && !unfinished {
-			report := func(f finding) { l.reportAt(m.places, f) }
-			v := value{path{"services", name, "x-teal"}, raw, report}
-			rollouts[name] = xteal(v, exposedPorts(service["expose"]), checkedByCompose(service["healthcheck"]))
+		if active(name) && !unfinished {
+			said[name] = l.said(m, name, service)
 		}
 	}
 	if !whole {
@@ -38,7 +37,7 @@ func (l *load) assemble(m model, whole bool) *Project {
 	l.settle()
 	for _, name := range sortedKeys(composed.Services) {
 		c := converter{load: l, project: composed, places: m.places, name: name, at: path{"services", name}}
-		p.Services = append(p.Services, c.service(composed.Services[name], rollouts[name]))
+		p.Services = append(p.Services, c.service(composed.Services[name], said[name]))
 	}
 	markJobs(p.Services, composed)
 	l.settle()
@@ -46,6 +45,34 @@ func (l *load) assemble(m model, whole bool) *Project {
 		l.reportNew(m.places, f)
 	}
 	return p
+}
+
+// said is what the keys of our own say about a service.
+type said struct {
+	rollout *Rollout // nil: a dependency
+	publish *Publish
+	hosts   []string
+	adopt   []Adopted
+}
+
+func (l *load) said(m model, name string, service map[string]any) said {
+	at := path{"services", name}
+	report := func(f finding) { l.reportAt(m.places, f) }
+	var out said
+	if raw, ok := service["x-teal"]; ok {
+		v := value{at.with("x-teal"), raw, report}
+		out.rollout = xteal(v, exposedPorts(service["expose"]), checkedByCompose(service["healthcheck"]))
+		if raw, ok := mapping(raw)["publish"]; ok {
+			out.publish = publish(value{v.at.with("publish"), raw, report})
+		}
+	}
+	if raw, ok := service[keyHosts]; ok {
+		out.hosts = hosts(value{at.with(keyHosts), raw, report})
+	}
+	if raw, ok := service[keyAdopt]; ok {
+		out.adopt = adopted(value{at.with(keyAdopt), raw, report}, out.rollout != nil, out.hosts)
+	}
+	return out
 }
 
 // typed lets the Compose library read m into its types.

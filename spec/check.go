@@ -65,6 +65,7 @@ func check(p Project, policy Policy) []finding {
 	}
 	c.routes(p.Services)
 	c.cycles(p.Services)
+	c.claims(p.Services)
 	c.shared(p.Services)
 	return c.findings
 }
@@ -82,6 +83,9 @@ func (c *checker) service(at path, s Service, all []Service) {
 	}
 	c.dependencies(at.with("depends_on"), s, all)
 	c.container(at, s)
+	c.hosts(at.with(keyHosts), s)
+	c.adopted(at.with(keyAdopt), s)
+	c.publish(at.with("x-teal", "publish"), s)
 	if s.Rollout == nil {
 		c.replicaPorts(at, s)
 		return
@@ -131,11 +135,12 @@ func (c *checker) condition(at path, condition Condition, on Service) {
 	}
 }
 
-// replicaPorts: two replicas cannot have the same port of the host.
+// replicaPorts: two replicas cannot have the same port of the same host.
 func (c *checker) replicaPorts(at path, s Service) {
+	n := s.Seats()
 	for _, p := range s.Container.Ports {
-		if s.Replicas > 1 && p.Published != "" && !strings.Contains(p.Published, "-") {
-			c.refuse(at.with("ports"), fmt.Sprintf("%d replicas cannot share port %s of the host", s.Replicas, p.Published),
+		if n > 1 && p.Published != "" && !strings.Contains(p.Published, "-") {
+			c.refuse(at.with("ports"), fmt.Sprintf("%d replicas cannot share port %s of the host", n, p.Published),
 				"publish a range, or none")
 		}
 	}

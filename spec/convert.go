@@ -24,24 +24,27 @@ func (c converter) refuse(message, hint string, key ...string) {
 	c.reportNew(c.places, finding{at: c.at.with(key...), message: message, hint: hint})
 }
 
-func (c converter) service(s types.ServiceConfig, rollout *Rollout) Service {
+func (c converter) service(s types.ServiceConfig, said said) Service {
 	out := Service{
 		Name:       Name{c.load.name, c.name},
-		Replicas:   c.replicas(s),
+		Replicas:   c.replicas(s, max(defaultReplicas, len(said.hosts))),
 		DependsOn:  c.dependsOn(s.DependsOn),
 		PullPolicy: c.pullPolicy(s.PullPolicy),
-		Rollout:    rollout,
+		Hosts:      said.hosts,
+		Adopt:      said.adopt,
+		Rollout:    said.rollout,
 	}
-	out.Container = c.container(s, rollout != nil)
-	if rollout != nil && len(s.Ports) > 0 {
+	out.Container = c.container(s, said.rollout != nil)
+	out.Container.Publish = said.publish
+	if said.rollout != nil && len(s.Ports) > 0 {
 		c.refuse("an app with x-teal publishes no ports: two colours cannot share one, and the proxy publishes for both",
 			"remove ports and write x-teal: {route: {port: PORT}} with the port inside the container", "ports")
 	}
 	return out
 }
 
-func (c converter) replicas(s types.ServiceConfig) int {
-	n := defaultReplicas
+// replicas returns how many there are to be; n if the file does not say.
+func (c converter) replicas(s types.ServiceConfig, n int) int {
 	if s.Deploy != nil && s.Deploy.Replicas != nil {
 		n = *s.Deploy.Replicas
 	}

@@ -64,6 +64,24 @@ func (v value) fields(allowed ...string) map[string]value {
 	return out
 }
 
+// without refuses keys that belong elsewhere, with what to write, and returns v
+// as if they were not there.
+func (v value) without(elsewhere map[string]string) value {
+	m, ok := v.raw.(map[string]any)
+	if !ok {
+		return v
+	}
+	rest := map[string]any{}
+	for _, k := range sortedKeys(m) {
+		if hint, no := elsewhere[k]; no {
+			v.report(finding{at: v.at.with(k), message: "unknown key", hint: hint})
+			continue
+		}
+		rest[k] = m[k]
+	}
+	return value{v.at, rest, v.report}
+}
+
 // child returns a field of v, or an empty value in its place.
 func (v value) child(fields map[string]value, key string) value {
 	if f, ok := fields[key]; ok {

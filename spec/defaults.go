@@ -7,7 +7,8 @@ import "time"
 
 // Defaults of services.
 const (
-	// defaultReplicas: one is what an operator who says nothing means.
+	// defaultReplicas: one is what an operator who says nothing means; with
+	// several hosts, one on each.
 	defaultReplicas = 1
 	// defaultGrace is Compose's own: how long a process may take to end.
 	defaultGrace = Duration(10 * time.Second)

@@ -84,9 +84,9 @@ func (l *load) prepare(data map[string]any, places index, env variables, at path
 	for name, service := range mapping(data["services"]) {
 		checkTexts(mapping(service), path{"services", name}, report)
 	}
-	for k := range data {
-		if k == "x-teal" {
-			report(finding{at: path{k}, message: "x-teal belongs into a service"})
+	for _, k := range []string{"x-teal", keyAdopt} {
+		if _, ok := data[k]; ok {
+			report(finding{at: path{k}, message: k + " belongs into a service"})
 		}
 	}
 }

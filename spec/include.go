@@ -136,6 +136,7 @@ func (l *load) includeEnv(inner *scope, in inclusion, sc scope, report func(find
 // importModel puts m below d. What both define is merged, and d wins; the same
 // thing reached on two ways is one thing.
 func (l *load) importModel(d *document, m model) bool {
+	l.spread(m)
 	d.places.underlay(m.places)
 	for _, section := range []string{"services", "networks", "volumes"} {
 		for name, imported := range mapping(m.data[section]) {

@@ -14,6 +14,7 @@ type rule struct {
 	each *rule            // values of a mapping with free keys
 	item *rule            // items of a list
 	why  map[string]string
+	own  []string // extension keys that mean something
 }
 
 var leaf *rule
@@ -31,13 +32,18 @@ func (r *rule) set(key string, inner *rule) *rule {
 	return r
 }
 
+func (r *rule) with(own []string) *rule {
+	r.own = own
+	return r
+}
+
 func (r *rule) because(why map[string]string) *rule {
 	r.why = why
 	return r
 }
 
 // honoured is the tree of all keys that Teal honours.
-var honoured = fixed("version", "name").because(refusedTop).
+var honoured = fixed("version", "name").because(refusedTop).with(ownTop).
 	set("include", &rule{item: fixed("path", "project_directory", "env_file")}).
 	set("services", &rule{each: honouredService}).
 	set("networks", &rule{each: honouredNetwork}).
@@ -47,7 +53,7 @@ var honouredService = fixed(
 	"cap_add", "cap_drop", "command", "cpus", "entrypoint", "environment", "expose", "extra_hosts", "hostname", "image",
 	"init", "labels", "mem_limit", "pids_limit", "profiles", "pull_policy", "read_only", "restart", "scale",
 	"security_opt", "shm_size", "stop_grace_period", "stop_signal", "tmpfs", "tty", "user", "working_dir",
-).because(refusedService).
+).because(refusedService).with(ownKeys).
 	set("extends", fixed("service", "file")).
 	set("env_file", &rule{item: fixed("path", "required", "format")}).
 	set("depends_on", &rule{each: fixed("condition", "required", "restart")}).
@@ -97,8 +103,11 @@ func (r *rule) check(value any, at path, report func(finding)) {
 				r.each.check(value[k], at.with(k), report)
 			case known:
 				inner.check(value[k], at.with(k), report)
-			case r == honouredService && meansTeal(k):
-				report(finding{at: at.with(k), message: "unknown key", hint: `did you mean "x-teal"?`})
+			case meantKey(k, r.own) != "":
+				report(finding{at: at.with(k), message: "unknown key", hint: "did you mean " + quote(meantKey(k, r.own)) + "?"})
+				delete(value, k)
+			case r == honouredService && strings.HasPrefix(k, "x-teal-") && !slices.Contains(r.own, k):
+				report(finding{at: at.with(k), message: "unknown key", hint: suggestion(k, ownKeys)})
 				delete(value, k)
 			case !strings.HasPrefix(k, "x-"):
 				report(r.refuse(k, at))
@@ -115,7 +124,7 @@ func (r *rule) check(value any, at path, report func(finding)) {
 func (r *rule) refuse(key string, at path) finding {
 	f := finding{at: at.with(key)}
 	if why, ok := r.why[key]; ok {
-		f.message = "Teal does not honour this key: " + why
+		f.message, f.reason = "Teal does not honour this key: "+why, why
 		return f
 	}
 	f.message = "unknown key"
@@ -153,17 +162,36 @@ func nearest(word string, allowed []string) string {
 
 func quote(s string) string { return `"` + s + `"` }
 
-// meansTeal reports whether an extension key is x-teal with swapped letters,
-// another case or an underscore: it would silently make an app a dependency.
-func meansTeal(key string) bool {
-	if key == "x-teal" {
-		return false
+// meantKey returns the key of our own that an extension key of a service or, at
+// the top, of a file was most probably meant to be: one with swapped letters,
+// another case or an underscore would silently be ignored. "": none, or it is
+// one.
+func meantKey(key string, own []string) string {
+	if slices.Contains(own, key) {
+		return ""
+	}
+	plain := strings.ReplaceAll(strings.ToLower(key), "_", "-")
+	if !strings.HasPrefix(plain, "x-") {
+		return ""
 	}
 	letters := func(s string) string {
-		b := []byte(strings.ToLower(s))
+		b := []byte(s)
 		slices.Sort(b)
 		return string(b)
 	}
-	rest, ok := strings.CutPrefix(strings.ReplaceAll(strings.ToLower(key), "_", "-"), "x-")
-	return ok && letters(rest) == letters("teal")
+	for _, k := range own {
+		if letters(plain) == letters(k) {
+			return k
+		}
+	}
+	if n := nearest(plain, own); len(n) > len("x-teal") && levenshtein.ComputeDistance(plain, n) <= 2 {
+		return n
+	}
+	return ""
 }
+
+// ownKeys are Teal's keys of a service, ownTop those of a file.
+var (
+	ownKeys = []string{"x-teal", keyHosts, keyAdopt}
+	ownTop  = []string{keyHosts}
+)

@@ -35,6 +35,9 @@ type Options struct {
 	// Interpolation are variables beside those in .env, and win over them. The
 	// process's environment is not read.
 	Interpolation map[string]string
+	// Drafts are contents of files, by absolute path, that are read instead of
+	// what is there, or is not there yet.
+	Drafts map[string][]byte
 }
 
 // Load reads Compose files and returns the desired state they describe: checked,
@@ -42,6 +45,17 @@ type Options struct {
 // with every problem that was found, and with the list of files to watch for a
 // better version. ctx is looked at between files.
 func Load(ctx context.Context, opts Options) (*Project, error) {
+	project, err := Survey(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return project, nil
+}
+
+// Survey is [Load] for files that were not written for Teal: beside an [*Error]
+// it returns what could be read nevertheless, without what was refused. The
+// project is nil if nothing of it can be said.
+func Survey(ctx context.Context, opts Options) (*Project, error) {
 	dir, files, err := sources(opts)
 	if err != nil {
 		return nil, err
@@ -50,7 +64,8 @@ func Load(ctx context.Context, opts Options) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &load{files: r, opts: opts, casts: loader.ToOptions(&types.ConfigDetails{}, nil).Interpolate.TypeCastMapping}
+	r.drafts = opts.Drafts
+	l := &load{files: r, opts: opts, spreadTo: map[string]bool{}, casts: loader.ToOptions(&types.ConfigDetails{}, nil).Interpolate.TypeCastMapping}
 	if l.opts.Policy.Dir == "" {
 		l.opts.Policy.Dir = dir
 	}
@@ -59,10 +74,12 @@ func Load(ctx context.Context, opts Options) (*Project, error) {
 	if err := errors.Join(ctx.Err(), r.close()); err != nil {
 		return nil, fmt.Errorf("read the desired state: %w", err)
 	}
-	if len(l.problems) > 0 {
-		return nil, &Error{Source: source, Problems: l.problems.sorted()}
+	if project != nil {
+		project.Source = source
 	}
-	project.Source = source
+	if len(l.problems) > 0 {
+		return project, &Error{Source: source, Problems: l.problems.sorted()}
+	}
 	return project, nil
 }
 
@@ -76,6 +93,7 @@ type load struct {
 	name     string
 	held     []finding // of services; those of inactive ones are dropped
 	settled  map[string]bool
+	spreadTo map[string]bool // services that have the file's hosts
 	problems Errors
 }
 
@@ -114,9 +132,13 @@ func (l *load) reportNew(places index, f finding) {
 }
 
 func (l *load) keep(f finding) {
+	if len(f.at) > 2 && f.at[2] == keyHosts && l.spreadTo[f.at[1]] {
+		f.at = f.at[2:] // said once, where it was written
+	}
 	l.problems = append(l.problems, Problem{
 		File: f.where.file, Line: f.where.line, Column: f.where.column,
 		Key: f.at.String(), Message: f.message, Hint: f.hint,
+		Reason: f.reason,
 	})
 }
 

@@ -26,6 +26,9 @@ func (l *load) mergeDocument(m *model, over document) bool {
 	for name, service := range mapping(over.data["services"]) {
 		replaceLists(mapping(mapping(m.data["services"])[name]), mapping(service))
 	}
+	if _, ok := over.data[keyHosts]; ok {
+		delete(m.data, keyHosts)
+	}
 	m.places.override(over.places)
 	var merged map[string]any
 	ok := l.compose(m.places, func() (err error) {
@@ -151,9 +154,12 @@ func remove(data map[string]any, p path) {
 	}
 }
 
-// replaceLists keeps the lists of x-teal whole: Compose appends lists when it
-// merges, which makes nonsense of a command.
+// replaceLists keeps the lists of our own keys whole: Compose appends lists when
+// it merges, which makes nonsense of a command.
 func replaceLists(base, over map[string]any) {
+	if _, ok := over[keyHosts]; ok {
+		delete(base, keyHosts)
+	}
 	b, o := mapping(base["x-teal"]), mapping(over["x-teal"])
 	for _, p := range [][2]string{{"test", "command"}, {"health", "status"}} {
 		if _, ok := mapping(o[p[0]])[p[1]]; ok {

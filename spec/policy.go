@@ -17,6 +17,9 @@ type Policy struct {
 	// it. [Load] sets it to [Options].Dir when it is empty. Empty in
 	// [Project.Validate]: no folder.
 	Dir string `json:"dir,omitempty"`
+	// Hosts are the names of the hosts that services may be placed on. nil: names
+	// are not checked. With a single host that has no name: not nil, without names.
+	Hosts []string `json:"hosts,omitempty"`
 	// AllowOutside are further folders, absolute, that env files, included and
 	// extended files may be read from.
 	AllowOutside []string `json:"allow_outside,omitempty"`

@@ -16,6 +16,9 @@ type Problem struct {
 	Key     string `json:"key,omitempty"`    // full path: services.was.x-teal.health
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"` // what to write instead
+	// Reason is why a key of Compose is not honoured (see [RefusedKeys]). Empty:
+	// the problem is another.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Error returns "file:line: key: message; hint".
@@ -80,4 +83,5 @@ type finding struct {
 	where   position // zero: look at up
 	message string
 	hint    string
+	reason  string // of a key that is refused by name
 }

@@ -76,6 +76,15 @@ func (w *canon) surroundings(c Container) {
 		w.number("target", int64(c.Ports[i].Target))
 		w.text("protocol", c.Ports[i].Protocol)
 	})
+	if p := c.Publish; p != nil {
+		w.group("publish", func(w *canon) {
+			w.flag("set", true)
+			w.number("blue_from", int64(p.Blue.From))
+			w.number("blue_to", int64(p.Blue.To))
+			w.number("green_from", int64(p.Green.From))
+			w.number("green_to", int64(p.Green.To))
+		})
+	}
 }
 
 func (w *canon) mount(m Mount) {

@@ -77,8 +77,46 @@ type Service struct {
 	DependsOn  []Dependency `json:"depends_on,omitempty"`
 	PullPolicy PullPolicy   `json:"pull_policy"`
 	// Job: another service awaits its successful end, so it is up when it is done.
-	Job     bool     `json:"job,omitempty"`
-	Rollout *Rollout `json:"rollout,omitempty"`
+	Job bool `json:"job,omitempty"`
+	// Hosts are the names of the hosts that replicas are placed on: replica n on
+	// the n-th, beginning anew after the last. Empty: the controller's first host.
+	Hosts []string `json:"hosts,omitempty"`
+	// Adopt names containers that Teal did not make and that serve until the
+	// first rollout has replaced them.
+	Adopt   []Adopted `json:"adopt,omitempty"`
+	Rollout *Rollout  `json:"rollout,omitempty"`
+}
+
+// Adopted is a container that was there before Teal. It is never started,
+// changed or removed; of an app, it is stopped once its traffic has moved and
+// its window as standby is over.
+type Adopted struct {
+	Colour    Colour `json:"colour,omitempty"`  // empty: of a dependency
+	Host      string `json:"host,omitempty"`    // empty: the controller's first host
+	Container string `json:"container"`         // its name
+	Address   string `json:"address,omitempty"` // host:port that the proxy reaches it at; apps only
+}
+
+// Publish says which ports of a host the two colours take where the proxy is on
+// another host. On each host, replicas take the ports of their colour's range in
+// order.
+type Publish struct {
+	Blue  PortRange `json:"blue"`
+	Green PortRange `json:"green"`
+}
+
+// Of returns the range of a colour.
+func (p Publish) Of(c Colour) PortRange {
+	if c == Green {
+		return p.Green
+	}
+	return p.Blue
+}
+
+// PortRange is an inclusive range of ports.
+type PortRange struct {
+	From int `json:"from"`
+	To   int `json:"to"`
 }
 
 // PullPolicy says when a registry is asked for an image.
@@ -133,9 +171,12 @@ type Container struct {
 	Mounts          []Mount           `json:"mounts,omitempty"`
 	Networks        []Network         `json:"networks,omitempty"`
 	Ports           []Port            `json:"ports,omitempty"` // dependencies only
-	Healthcheck     *Healthcheck      `json:"healthcheck,omitempty"`
-	Logging         *Logging          `json:"logging,omitempty"`
-	Resources       Resources         `json:"resources"`
+	// Publish sets the host's ports of an app on hosts apart from the proxy. nil:
+	// a free one of the range that the host is configured with.
+	Publish     *Publish     `json:"publish,omitempty"`
+	Healthcheck *Healthcheck `json:"healthcheck,omitempty"`
+	Logging     *Logging     `json:"logging,omitempty"`
+	Resources   Resources    `json:"resources"`
 }
 
 // Ulimit is one resource limit of the container's processes.
@@ -249,8 +290,8 @@ type Strategy string
 // BlueGreen is the strategy of apps.
 const BlueGreen Strategy = "blue-green"
 
-// Rollout is the x-teal block of an app. None of it but Route.Port goes into
-// the revision hash.
+// Rollout is the x-teal block of an app, but for its publish, which is part of
+// the container. None of it but Route.Port goes into the revision hash.
 type Rollout struct {
 	Active    Active    `json:"active"`
 	Strategy  Strategy  `json:"strategy"`

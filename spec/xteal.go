@@ -11,7 +11,8 @@ import (
 // the service's expose names, checked whether Compose gives it a healthcheck.
 func xteal(v value, exposed []int, checked bool) *Rollout {
 	r := defaultRollout()
-	f := v.fields("active", "strategy", "promotion", "route", "health", "test", "drain", "bake", "standby", "retry")
+	v = v.without(elsewhere)
+	f := v.fields("active", "strategy", "promotion", "route", "health", "test", "drain", "bake", "standby", "retry", "publish")
 	if a, ok := f["active"]; ok {
 		r.Active = Active(a.one(string(ActiveAuto), string(ActiveBlue), string(ActiveGreen)))
 	}
