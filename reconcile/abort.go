@@ -1,6 +1,9 @@
 package reconcile
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // aborting takes a rollout back: traffic first, then evidence, then the
 // candidate's own containers. Superseding is the same without verdict and hold.
@@ -10,11 +13,11 @@ func (t *turn) aborting() move {
 		return m
 	}
 	if t.rec.Phase == Aborting && c.Created && c.Evidence == nil {
-		if own := t.of(&c.Placement); len(own) > 0 {
+		if own := t.lookedAt(&c.Placement); len(own) > 0 {
 			return t.do(t.collect(own))
 		}
 	}
-	if x := t.in.World.Test; x != nil {
+	if x := t.in.World.Test; x != nil && !x.Lost {
 		return t.do(t.remove(*x, "its rollout is being taken back"))
 	}
 	own := t.of(&c.Placement)
@@ -24,10 +27,24 @@ func (t *turn) aborting() move {
 	if t.rec.Stable == nil && t.liveOn(c.Colour) && len(own) > 0 {
 		return t.keepFirst()
 	}
-	if len(own) > 0 {
+	if len(going(own)) > 0 && (!t.due() || !t.blind()) {
 		return t.wait()
 	}
-	return t.close()
+	return t.close() // what is left is removed when all hosts are back
+}
+
+// somebodyServes reports whether the route leads to what it says, be it not the
+// candidate: an old table can lead to the standby.
+func (t *turn) somebodyServes() bool {
+	b, ok := t.live()
+	return ok && slices.ContainsFunc(t.on(b.Colour), func(c Container) bool {
+		return c.Revision == b.Revision && slices.Contains(b.Targets, c.Address)
+	})
+}
+
+// lookedAt are p's containers whose host answers.
+func (t *turn) lookedAt(p *Placement) []Container {
+	return filter(t.of(p), func(c Container) bool { return !c.Lost })
 }
 
 // backToStable gives the traffic back to stable, if the candidate has it. When
@@ -51,6 +68,12 @@ func (t *turn) backToStable() move {
 	if t.due() && t.serves(&c.Placement) {
 		t.adopt()
 		return again
+	}
+	if t.due() && (t.blind() || t.somebodyServes()) {
+		if steps := t.missing(t.rec.Stable, "stable must take the traffic back"); len(steps) > 0 && !t.backingOff(StepEnsure) {
+			return t.do(steps...)
+		}
+		return onward // that is settled, or seen, once this is over
 	}
 	if t.due() {
 		return t.do(Step{Kind: StepUnroute, Why: "it leads to what " + string(c.Colour) + " was before, and stable cannot serve"})
@@ -96,13 +119,24 @@ func (t *turn) keepFirst() move {
 func (t *turn) collect(cs []Container) Step {
 	s := Step{Kind: StepEvidence, LastProbes: map[string]string{}, Why: "before they are removed"}
 	for _, x := range cs {
-		s.Containers = append(s.Containers, x.ID)
+		s.collect(x)
 		s.LastProbes[x.Name] = words(x)
 	}
-	if x := t.in.World.Test; x != nil {
-		s.Containers = append(s.Containers, x.ID)
+	if x := t.in.World.Test; x != nil && !x.Lost {
+		s.collect(*x)
 	}
 	return s
+}
+
+func (s *Step) collect(x Container) {
+	s.Containers = append(s.Containers, x.ID)
+	if x.Host == "" {
+		return
+	}
+	if s.Located == nil {
+		s.Located = map[string]string{}
+	}
+	s.Located[x.ID] = x.Host
 }
 
 // close ends the taking back. An abort holds the generation it belongs to, if
@@ -119,6 +153,8 @@ func (t *turn) close() move {
 	}
 	switch {
 	case t.rec.Phase == Superseding:
+	case c.Verdict.Class == Infra: // nothing is wrong with the revision
+		t.warn(ReasonRolledBack, "%s was taken back: %s", c.Revision.Image.Ref, c.Verdict.Message)
 	case c.Trigger == TriggerUndo: // a way back that failed says nothing against what is wanted
 		t.warn(ReasonRolledBack, "%s could not be gone back to: %s", c.Revision.Image.Ref, c.Verdict.Message)
 	default:
@@ -129,9 +165,10 @@ func (t *turn) close() move {
 	return t.to(Idle, 0)
 }
 
-// hold keeps the candidate's generation from being tried again.
+// hold keeps the candidate's generation from being tried again. A failure of the
+// infrastructure holds nothing.
 func (t *turn) hold(c *Candidate) {
-	if c.Generation != t.rec.Generation || c.Verdict == nil {
+	if c.Generation != t.rec.Generation || c.Verdict == nil || c.Verdict.Class == Infra {
 		return
 	}
 	t.rec.Hold = &Hold{

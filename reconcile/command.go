@@ -104,9 +104,16 @@ func refuseAbort(rec Record) string {
 }
 
 func refuseUndo(in Input, rec Record) string {
+	service := in.Desired.Service
+	t := &turn{in: in, rec: rec}
+	a, away := t.awayPlace()
 	switch {
 	case rec.Phase != Idle:
 		return fmt.Sprintf("rollout %s is under way; abort it instead", rec.Candidate.Rollout)
+	case service.Rollout == nil && len(service.Adopt) > 0:
+		return usesAdopted(service.Adopt[0])
+	case away:
+		return a.String() + "; nothing is rolled out meanwhile"
 	case rec.Stable == nil:
 		return "nothing is stable yet"
 	case rec.Generation != in.Desired.Generation:

@@ -15,7 +15,7 @@ func Describe(in Input) Status {
 	s := Status{
 		App: t.rec.Name, Kind: "dependency", Generation: in.Desired.Generation, Observed: t.rec.Generation,
 		Image: in.Desired.Service.Container.Image, Phase: t.rec.Phase, Since: t.rec.PhaseSince, Deadline: t.rec.Deadline,
-		Hold: t.rec.Hold, Override: t.rec.Override, Backoff: t.rec.Backoff,
+		Hold: t.rec.Hold, Override: t.rec.Override, Backoff: t.rec.Backoff, Away: in.World.Away,
 	}
 	if r := in.Desired.Service.Rollout; r != nil {
 		s.Kind, s.Active = "app", string(r.Active)
@@ -27,7 +27,7 @@ func Describe(in Input) Status {
 		}
 	}
 	s.Serving, s.Synced = t.servingCondition(), t.syncedCondition()
-	s.Colours = t.colours()
+	s.Colours, s.Containers = t.colours(), t.whereabouts()
 	s.Next = t.hints()
 	return s
 }
@@ -39,6 +39,8 @@ func (t *turn) servingCondition() Condition {
 		p = t.candidate()
 	}
 	switch {
+	case p == nil && t.adoptsDependency():
+		return Condition{Reason: ReasonNothingRuns, Message: usesAdopted(t.in.Desired.Service.Adopt[0]) + "; it is not there"}
 	case p == nil && t.rec.Candidate == nil:
 		return Condition{Reason: ReasonNothingRuns, Message: "nothing is stable yet"}
 	case p == nil:
@@ -66,7 +68,7 @@ func (t *turn) servingCondition() Condition {
 // runningCondition is Serving for a dependency: its containers are up.
 func (t *turn) runningCondition(p *Placement) Condition {
 	for n := 1; n <= t.replicas(); n++ {
-		if !hasReplica(t.of(p), n, func(c Container) bool { return upAsDependency(c, p.Revision.Container) }) {
+		if !t.hasReplica(t.of(p), n, t.goodOf(p)) && !p.Adopted || p.Adopted && !slices.ContainsFunc(t.of(p), t.goodOf(p)) {
 			return Condition{Reason: ReasonNotReady, Message: t.whyNotReady(p)}
 		}
 	}
@@ -79,10 +81,13 @@ func upAsDependency(c Container, s spec.Container) bool {
 
 func (t *turn) whyNotReady(p *Placement) string {
 	own := t.of(p)
-	if len(own) == 0 {
+	var out []string
+	for _, a := range t.in.World.Away {
+		out = append(out, a.String())
+	}
+	if len(own) == 0 && len(out) == 0 {
 		return "no container of it exists"
 	}
-	var out []string
 	for _, c := range own {
 		switch {
 		case c.State != Running:
@@ -105,14 +110,20 @@ func (t *turn) syncedCondition() Condition {
 		return Condition{Message: "being removed"}
 	case rec.Phase == Aborting && rec.Candidate.Verdict != nil:
 		return Condition{Reason: rec.Candidate.Verdict.Reason, Message: "going back: " + rec.Candidate.Verdict.Message}
+	case rec.Phase != Idle && rec.Phase != Confirming && t.waitsForHost() != "":
+		return Condition{Reason: ReasonHostAway, Message: rec.Phase.Words() + ": " + t.waitsForHost()}
 	case rec.Backoff != nil && rec.Phase != Idle:
 		return t.backoffCondition()
 	case rec.Phase != Idle:
 		return t.phaseCondition()
 	case t.held():
 		return Condition{Reason: ReasonHeld, Message: fmt.Sprintf("%s is held: %s", rec.Hold.Image, rec.Hold.Message)}
+	case t.adoptsDependency():
+		return t.adoptedCondition()
 	case t.overridden():
 		return Condition{Reason: ReasonOverridden, Message: fmt.Sprintf("undone; the file still wants %s, ends with the next change", t.in.Desired.Service.Container.Image)}
+	case t.waitsForHost() != "":
+		return Condition{Reason: ReasonHostAway, Message: t.waitsForHost()}
 	case rec.Backoff != nil:
 		return t.backoffCondition()
 	case !t.synced():
@@ -185,7 +196,7 @@ func (t *turn) colours() []ColourStatus {
 	for _, c := range out {
 		seen[[2]string{string(c.Colour), c.Revision}] = true
 	}
-	for _, c := range t.in.World.Containers {
+	for _, c := range t.containers() {
 		if key := [2]string{string(c.Colour), c.Revision}; !seen[key] {
 			seen[key] = true
 			add(t.leftoverRole(c), t.found(c))
@@ -210,16 +221,16 @@ func (t *turn) leftoverRole(c Container) string {
 
 func (t *turn) colour(role string, p *Placement) ColourStatus {
 	s := ColourStatus{
-		Colour: p.Colour, Role: role, Revision: p.Revision.ID, Image: p.Revision.Image.Ref, Replicas: t.replicas(),
+		Colour: p.Colour, Role: role, Revision: p.Revision.ID, Image: p.Revision.Image.Ref, Replicas: t.replicas(), Adopted: p.Adopted,
+	}
+	if p.Adopted {
+		s.Replicas = 1
 	}
 	if role == "draining" && t.rec.Drain != nil {
 		s.Until = t.rec.Drain.Until
 	}
 	for _, c := range t.of(p) {
-		isReady := ready(c, p.Health, t.in.Now)
-		if t.in.Desired.Service.Rollout == nil {
-			isReady = upAsDependency(c, p.Revision.Container)
-		}
+		isReady := t.goodOf(p)(c)
 		if isReady {
 			s.Ready++
 		}

@@ -60,7 +60,7 @@ func (w World) after(s Step, now time.Time) World {
 	switch s.Kind {
 	case StepEnsure:
 		name := spec.ContainerName(s.App, s.Ensure.Colour, s.Ensure.Revision.ID, s.Ensure.Replica)
-		w.Containers = slices.DeleteFunc(w.Containers, func(c Container) bool { return c.Name == name })
+		w.Containers = slices.DeleteFunc(w.Containers, func(c Container) bool { return c.Name == name && c.Host == s.Ensure.Host })
 		w.Containers = append(w.Containers, s.Ensure.running(name, now))
 	case StepRemove:
 		without(s.Container)
@@ -87,7 +87,7 @@ func (w World) after(s Step, now time.Time) World {
 // running is the container that e asks for, ready since long ago.
 func (e *Ensure) running(name string, now time.Time) Container {
 	c := Container{
-		ID: name, Name: name, Colour: e.Colour, Replica: e.Replica, Revision: e.Revision.ID,
+		ID: e.Host + "/" + name, Name: name, Host: e.Host, Colour: e.Colour, Replica: e.Replica, Revision: e.Revision.ID,
 		Generation: e.Generation, Rollout: e.Rollout, Image: e.Revision.Image.Ref,
 		State: Running, StartedAt: now.Add(-time.Hour), Health: HealthHealthy,
 		Probe: Probe{Attempts: 1000, Successes: 1000, Since: now.Add(-24 * time.Hour)},
@@ -96,7 +96,7 @@ func (e *Ensure) running(name string, now time.Time) Container {
 		c.Health = HealthNone
 	}
 	if e.Revision.Port > 0 {
-		c.Address = fmt.Sprintf("%s:%d", name, e.Revision.Port)
+		c.Address = fmt.Sprintf("%s:%d", c.ID, e.Revision.Port)
 	}
 	return c
 }

@@ -4,7 +4,9 @@ package reconcile
 // whose window is over and removes what nobody needs.
 func (t *turn) idle() move {
 	if c, ok := t.wish(); ok {
-		return t.begin(c)
+		if _, away := t.awayPlace(); !away {
+			return t.begin(c)
+		}
 	}
 	if m := t.endStandby(); m != onward {
 		return m
@@ -63,7 +65,7 @@ func (t *turn) endStandby() move {
 	if s == nil {
 		return onward
 	}
-	if len(t.of(&s.Placement)) == 0 {
+	if len(t.of(&s.Placement)) == 0 && !t.blind() {
 		t.warn(ReasonStandbyEnded, "the standby's containers are gone")
 		t.rec.Standby = nil
 		return again
@@ -83,21 +85,36 @@ func (t *turn) endStandby() move {
 	return again
 }
 
+// tidy removes, beside a rollout under way, what stands for nothing: what a host
+// came back with, and what gave way to a replica on its place.
+func (t *turn) tidy() move {
+	if p := t.rec.Phase; p != Starting && p != Verifying && p != Staged {
+		return onward
+	}
+	t.removeIdle(filter(t.containers(), func(c Container) bool {
+		return !t.keeps(t.rec.Stable, c) && !t.keeps(t.standby(), c) && !t.candidate().owns(c) && !t.spared(c)
+	}), "nothing refers to it")
+	if len(t.d.Steps) > 0 {
+		return stop
+	}
+	return onward
+}
+
 // sweep removes what neither stable nor standby owns and the proxy does not
 // serve: drained first, stopped then.
 func (t *turn) sweep() move {
-	if x := t.in.World.Test; x != nil && (t.rec.Candidate == nil || x.Rollout != t.rec.Candidate.Rollout) {
+	if x := t.in.World.Test; x != nil && !x.Lost && (t.rec.Candidate == nil || x.Rollout != t.rec.Candidate.Rollout) {
 		return t.do(t.remove(*x, "the test is over"))
 	}
 	standby := t.standby()
-	return t.removeIdle(filter(t.in.World.Containers, func(c Container) bool {
-		return !t.keeps(t.rec.Stable, c) && !t.keeps(standby, c)
+	return t.removeIdle(filter(t.containers(), func(c Container) bool {
+		return !t.keeps(t.rec.Stable, c) && !t.keeps(standby, c) && !t.spared(c)
 	}), "nothing refers to it")
 }
 
 // keeps reports whether c is one of p's wanted replicas.
 func (t *turn) keeps(p *Placement, c Container) bool {
-	return p.owns(c) && c.Replica <= t.replicas()
+	return p.owns(c) && t.needed(p, c)
 }
 
 func (t *turn) standby() *Placement {

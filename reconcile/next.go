@@ -62,10 +62,15 @@ func Next(in Input) Decision {
 	switch {
 	case in.Desired.Pruned:
 		t.fold(t.refuseAll, t.prune)
+	case in.Desired.Service.Rollout == nil && len(in.Desired.Service.Adopt) > 0:
+		t.fold(t.commands, t.useAdopted)
 	case in.Desired.Service.Rollout == nil:
 		t.fold(t.commands, t.rebuildDependency, t.takeIn, t.recreate)
 	default:
-		t.fold(t.commands, t.askProxy, t.rebuild, t.settleRoute, t.takeIn, t.repairStable, t.blueGreen)
+		t.fold(t.commands, t.askProxy, t.rebuild, t.takeOver, t.settleRoute, t.takeIn, t.repairStable, t.tidy, t.blueGreen)
+	}
+	if t.blind() {
+		t.lookAt(in.Now.Add(hostLook))
 	}
 	t.d.Record = t.rec
 	return t.d

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"teal/spec"
@@ -14,14 +16,14 @@ const steadyInterval = time.Second
 type ProbeTarget struct {
 	Container string    // the engine's id
 	StartedAt time.Time // a new run starts the counts anew
-	Address   string    // host:port the proxy would use
+	Address   string    // host:port to probe, as it is
 	Health    spec.Health
 	Interval  time.Duration // between probes
 }
 
 // Probes says what must be probed now: every running container of a routed
-// app, at its set interval while a rollout waits for it, else at one second or
-// its interval, whichever is longer.
+// app, at its set interval while a rollout or the first route waits for it, else
+// at one second or its interval, whichever is longer.
 func Probes(rec Record, world World) []ProbeTarget {
 	t := &turn{in: Input{World: world}, rec: rec}
 	var out []ProbeTarget
@@ -31,13 +33,31 @@ func Probes(rec Record, world World) []ProbeTarget {
 				continue
 			}
 			interval := p.Health.Interval.D()
-			if !awaited(rec, p) {
+			unserved := p == rec.Stable && world.Served.Known && world.Served.Route == nil
+			if !awaited(rec, p) && !unserved {
 				interval = max(interval, steadyInterval)
 			}
-			out = append(out, ProbeTarget{Container: c.ID, StartedAt: c.StartedAt, Address: c.Address, Health: p.Health, Interval: interval})
+			out = append(out, ProbeTarget{Container: c.ID, StartedAt: c.StartedAt, Address: p.probed(c), Health: p.Health, Interval: interval})
 		}
 	}
 	return out
+}
+
+// probed is where c is probed: its port for that may be reached elsewhere than
+// the routed one.
+func (p *Placement) probed(c Container) string {
+	port := p.ownHealthPort()
+	if port == 0 {
+		return c.Address
+	}
+	if at, ok := c.Reach[port]; ok {
+		return at
+	}
+	i := strings.LastIndexByte(c.Address, ':')
+	if i < 0 {
+		return c.Address
+	}
+	return c.Address[:i+1] + strconv.Itoa(port)
 }
 
 // awaited reports whether a rollout waits for p's probes.

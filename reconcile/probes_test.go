@@ -20,6 +20,7 @@ func TestProbes(t *testing.T) {
 		v2   time.Duration
 	}{
 		{"a settled app is probed once a second", func(*scenario) {}, steady, none},
+		{"while nothing is routed, stable is awaited", func(s *scenario) { s.host.route = nil }, fast, none},
 		{"a standby, too", func(s *scenario) { s.runs("app:v2") }, steady, steady},
 		{"a candidate that is awaited is probed at its own interval", func(s *scenario) {
 			s.host.runs["app:v2"] = slow
@@ -74,4 +75,31 @@ func TestProbes(t *testing.T) {
 			t.Errorf("probes: %+v", p)
 		}
 	})
+}
+
+// TestProbedAddress says where the probes go.
+func TestProbedAddress(t *testing.T) {
+	for _, c := range []struct {
+		says    string
+		port    int
+		address string
+		reach   map[int]string
+		want    string
+	}{
+		{"the routed port is where the proxy reaches it", 8080, "10.0.0.2:8080", nil, "10.0.0.2:8080"},
+		{"also where it is published under another number", 8080, "192.0.2.1:20001", map[int]string{8080: "192.0.2.1:20001"}, "192.0.2.1:20001"},
+		{"another port is at the same address", 9090, "10.0.0.2:8080", nil, "10.0.0.2:9090"},
+		{"another port may be published elsewhere", 9090, "192.0.2.1:20001", map[int]string{9090: "192.0.2.1:20002"}, "192.0.2.1:20002"},
+		{"an address may be of version 6", 9090, "[fd00::2]:8080", nil, "[fd00::2]:9090"},
+		{"without a port, the routed one", 0, "10.0.0.2:8080", nil, "10.0.0.2:8080"},
+		{"without an address there is none", 9090, "", nil, ""},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			p := Placement{Colour: spec.Blue, Revision: Revision{ID: "r", Port: 8080}, Health: spec.Health{Kind: spec.HealthHTTP, Port: c.port}}
+			world := World{Containers: []Container{{ID: "c", Colour: spec.Blue, Revision: "r", State: Running, Address: c.address, Reach: c.reach}}}
+			if got := Probes(Record{Stable: &p}, world); len(got) != 1 || got[0].Address != c.want {
+				t.Errorf("%+v, wanted %s", got, c.want)
+			}
+		})
+	}
 }

@@ -73,6 +73,9 @@ type Placement struct {
 	Generation int64       `json:"generation"`
 	Rollout    string      `json:"rollout,omitempty"`
 	Since      time.Time   `json:"since"` // stable since
+	// Adopted: it is a container that was there before Teal, which is never
+	// started, changed or removed.
+	Adopted bool `json:"adopted,omitempty"`
 }
 
 // Trigger says why a rollout was started.
@@ -112,6 +115,8 @@ type Candidate struct {
 	// Ended are the start times of those of its containers that had ended when
 	// they became the candidate: they are started again.
 	Ended map[string]time.Time `json:"ended,omitempty"`
+	// Unseen is since when its verification waits for a host that does not answer.
+	Unseen time.Time `json:"unseen,omitzero"`
 	// Verdict is why it is being aborted.
 	Verdict *Failure `json:"verdict,omitempty"`
 	// Evidence was collected before its containers were removed.
@@ -144,11 +149,14 @@ type Standby struct {
 type Drain struct {
 	Colour   spec.Colour `json:"colour,omitempty"`
 	Revision string      `json:"revision"`
-	// Replica is the lowest number taken out of a colour that goes on serving; 0:
-	// the colour serves no more.
-	Replica int       `json:"replica,omitempty"`
-	Since   time.Time `json:"since"` // when it was first seen without traffic and to be removed
-	Until   time.Time `json:"until"` // at the latest
+	// Replica is the number of a replica taken out of a colour that goes on
+	// serving; 0: the colour serves no more.
+	Replica int `json:"replica,omitempty"`
+	// Containers are the engine's ids of what is taken out of a colour that goes
+	// on serving.
+	Containers []string  `json:"containers,omitempty"`
+	Since      time.Time `json:"since"` // when it was first seen without traffic and to be removed
+	Until      time.Time `json:"until"` // at the latest
 }
 
 // Hold keeps a failed revision from being tried again for its generation.

@@ -14,8 +14,8 @@ func (t *turn) rebuildDependency() move {
 	if t.rec.Stable != nil || t.rec.Phase != Idle || t.rec.Generation != 0 {
 		return onward
 	}
-	for _, c := range t.in.World.Containers {
-		if c.State == Running {
+	for _, c := range t.containers() {
+		if c.State == Running && !c.Foreign {
 			t.rec.Stable = t.found(c)
 			t.warn(ReasonDegraded, "%s was found running and is taken as stable", short(c.Revision))
 			return again
@@ -28,6 +28,9 @@ func (t *turn) rebuildDependency() move {
 // new image is there and checked before the old container stops, and the old
 // container is kept, stopped, until the new one is up.
 func (t *turn) recreate() move {
+	if _, away := t.awayPlace(); away && t.rec.Phase != Idle {
+		return t.wait()
+	}
 	switch t.rec.Phase {
 	case Idle:
 		return t.keepDependency()
@@ -52,11 +55,14 @@ func (t *turn) keepDependency() move {
 			return t.do(steps...)
 		}
 	}
+	if _, away := t.awayPlace(); away {
+		return stop
+	}
 	if c, ok := t.wishDependency(); ok {
 		return t.begin(c)
 	}
-	return t.removeIdle(filter(t.in.World.Containers, func(c Container) bool {
-		return !t.keeps(t.rec.Stable, c)
+	return t.removeIdle(filter(t.containers(), func(c Container) bool {
+		return !c.Foreign && !t.keeps(t.rec.Stable, c)
 	}), "nothing refers to it")
 }
 
@@ -73,22 +79,20 @@ func (t *turn) wishDependency() (Candidate, bool) {
 
 // down are the steps for replicas of r that are not up and not done.
 func (t *turn) down(r *Revision) []Step {
-	p := Placement{Revision: *r, Generation: t.rec.Generation}
+	p := &Placement{Revision: *r, Generation: t.rec.Generation}
+	own := t.of(p)
 	var steps []Step
 	for n := 1; n <= t.replicas(); n++ {
-		own := t.of(&p)
-		if hasReplica(own, n, func(c Container) bool { return t.upOrComing(c) || completed(c, r.Container) }) {
+		if t.isAway(t.place(n)) || t.hasReplica(own, n, func(c Container) bool { return t.upOrComing(c) || completed(c, r.Container) }) {
 			continue
 		}
-		if hasReplica(own, n, func(c Container) bool { return failedJob(c, r.Container) }) {
+		if t.hasReplica(own, n, func(c Container) bool { return failedJob(c, r.Container) }) {
 			continue // it ran and failed, and says it is not to be started again
 		}
-		if !r.Known() && !hasReplica(own, n, func(Container) bool { return true }) {
+		if !r.Known() && !t.hasReplica(own, n, inAnyState) {
 			continue
 		}
-		steps = append(steps, Step{Kind: StepEnsure, Why: "every replica must run", Ensure: &Ensure{
-			Replica: n, Revision: *r, Generation: p.Generation,
-		}})
+		steps = append(steps, t.ensure(p, n, "every replica must run"))
 	}
 	return steps
 }
@@ -129,13 +133,13 @@ func (t *turn) replace() move {
 // neither its nor stable's is left over from earlier and goes altogether.
 func (t *turn) makeRoom() []Step {
 	var steps []Step
-	for _, x := range t.in.World.Containers {
+	for _, x := range going(t.containers()) {
 		switch {
-		case t.candidate().owns(x):
+		case x.Foreign, t.candidate().owns(x):
 		case !t.rec.Stable.owns(x):
 			steps = append(steps, t.remove(x, "it is left over"))
 		case x.State == Running || x.State == Restarting || x.State == Paused:
-			steps = append(steps, Step{Kind: StepStop, Container: x.ID, Label: x.Name, Grace: t.grace(x), Why: "its place is needed"})
+			steps = append(steps, Step{Kind: StepStop, Container: x.ID, Label: x.Name, Host: x.Host, Grace: t.grace(x), Why: "its place is needed"})
 		}
 	}
 	return steps

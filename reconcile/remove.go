@@ -13,7 +13,7 @@ import (
 func (t *turn) removeIdle(cs []Container, why string) move {
 	var steps []Step
 	busy := false
-	for _, c := range cs {
+	for _, c := range going(cs) {
 		switch {
 		case t.hasTraffic(c):
 		case t.draining(c):
@@ -34,7 +34,18 @@ func (t *turn) removeIdle(cs []Container, why string) move {
 // hasTraffic reports whether the proxy sends new requests to c.
 func (t *turn) hasTraffic(c Container) bool {
 	b, ok := t.live()
-	return ok && (slices.Contains(b.Targets, c.Address) || t.listsRevision(b, c) && c.Replica <= t.replicas())
+	return ok && (slices.Contains(b.Targets, c.Address) || t.listsRevision(b, c) && t.needed(t.placementOf(c), c))
+}
+
+// placementOf is the placement of the record that c belongs to, or what its
+// labels say.
+func (t *turn) placementOf(c Container) *Placement {
+	for _, p := range []*Placement{t.rec.Stable, t.candidate(), t.standby()} {
+		if p.owns(c) {
+			return p
+		}
+	}
+	return t.found(c)
 }
 
 func (t *turn) listsRevision(b Backend, c Container) bool {
@@ -53,12 +64,19 @@ func (t *turn) draining(c Container) bool {
 	if b, ok := t.live(); ok && t.listsRevision(b, c) {
 		replica = c.Replica
 	}
-	switch same := d != nil && d.Colour == c.Colour && d.Revision == c.Revision; {
-	case d == nil, same && replica < d.Replica, !same && !t.exists(d):
-		d = &Drain{
+	same := d != nil && d.Colour == c.Colour && d.Revision == c.Revision
+	if d == nil || !same && !t.exists(d) || same && !d.covers(c, replica) {
+		next := &Drain{
 			Colour: c.Colour, Revision: c.Revision, Replica: replica, Since: t.in.Now,
 			Until: t.in.Now.Add(max(limits.Requests, limits.Upgraded).D()),
 		}
+		if replica > 0 && same {
+			next.Containers = slices.Clone(d.Containers)
+		}
+		if replica > 0 {
+			next.Containers = append(next.Containers, c.ID)
+		}
+		d = next
 		t.rec.Drain = d
 	}
 	if d.Colour != c.Colour || d.Revision != c.Revision {
@@ -67,6 +85,15 @@ func (t *turn) draining(c Container) bool {
 	// the proxy closes upgraded connections at their limit: wait to see it done
 	return plain && t.in.Now.Before(d.Since.Add(limits.Requests.D())) ||
 		upgraded && t.in.Now.Before(d.Since.Add(limits.Upgraded.D()+upgradedMargin))
+}
+
+// covers reports whether d's time counts for c: the colour serves no more, or c
+// was taken out of it before.
+func (d *Drain) covers(c Container, replica int) bool {
+	if d.Replica == 0 || replica == 0 {
+		return d.Replica == replica
+	}
+	return slices.Contains(d.Containers, c.ID)
 }
 
 // open reports whether c may have plain requests or upgraded connections open.
@@ -92,14 +119,19 @@ func (t *turn) drainLimits() spec.Drain {
 }
 
 func (t *turn) exists(d *Drain) bool {
-	return slices.ContainsFunc(t.in.World.Containers, func(c Container) bool {
-		return c.Colour == d.Colour && c.Revision == d.Revision
+	return slices.ContainsFunc(t.containers(), func(c Container) bool {
+		return !c.Lost && (d.Replica == 0 || slices.Contains(d.Containers, c.ID)) && c.Colour == d.Colour && c.Revision == d.Revision
 	})
 }
 
-// remove is the step that stops and removes c.
+// remove is the step that stops and removes c. What was there before Teal is
+// only stopped.
 func (t *turn) remove(c Container, why string) Step {
-	return Step{Kind: StepRemove, Container: c.ID, Label: c.Name, Grace: t.grace(c), Why: why}
+	s := Step{Kind: StepRemove, Container: c.ID, Label: c.Name, Host: c.Host, Grace: t.grace(c), Why: why}
+	if c.Foreign {
+		s.Kind, s.Foreign = StepStop, true
+	}
+	return s
 }
 
 // grace is how long c may take to end by itself.
@@ -122,13 +154,14 @@ func (t *turn) prune() move {
 			return t.do(Step{Kind: StepUnroute, Why: "the app was taken out of the desired state"})
 		}
 	}
-	if x := t.in.World.Test; x != nil {
+	if x := t.in.World.Test; x != nil && !x.Lost {
 		return t.do(t.remove(*x, "its app is being removed"))
 	}
-	if m := t.removeIdle(t.in.World.Containers, "its app is being removed"); m != onward {
+	ours := filter(t.in.World.Containers, func(c Container) bool { return !c.Foreign })
+	if m := t.removeIdle(ours, "its app is being removed"); m != onward {
 		return m
 	}
-	if len(t.in.World.Containers) == 0 {
+	if len(ours) == 0 && !t.blind() {
 		t.note(ReasonRemoved, "nothing is left of it")
 		t.d.Gone = true
 	}

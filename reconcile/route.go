@@ -27,20 +27,23 @@ func (t *turn) liveOn(c spec.Colour) bool {
 }
 
 // serves reports whether the proxy sends all traffic to p, to targets that are
-// containers of p.
+// containers of p, or may be where not all hosts answer.
 func (t *turn) serves(p *Placement) bool {
 	b, ok := t.live()
 	if !ok || p == nil || b.Colour != p.Colour || b.Revision != p.Revision.ID || b.Weight != 100 {
 		return false
 	}
-	return slices.ContainsFunc(t.of(p), func(c Container) bool { return slices.Contains(b.Targets, c.Address) })
+	if slices.ContainsFunc(t.of(p), func(c Container) bool { return slices.Contains(b.Targets, c.Address) }) {
+		return true
+	}
+	return len(t.unknown(p)) > 0 && len(t.canServe(p)) == 0
 }
 
 // canServe returns the addresses of p's containers that are seen ready now.
 func (t *turn) canServe(p *Placement) []string {
 	var out []string
 	for _, c := range t.of(p) {
-		if c.Address != "" && c.Replica <= t.replicas() && ready(c, p.Health, t.in.Now) {
+		if c.Address != "" && t.needed(p, c) && ready(c, p.Health, t.in.Now) {
 			out = append(out, c.Address)
 		}
 	}
@@ -50,11 +53,15 @@ func (t *turn) canServe(p *Placement) []string {
 
 // targets returns what p's backend should list: what is ready, and what is
 // listed already and not known to be broken. Right after a restart of Teal
-// nothing has been probed, and that is no reason to change a route.
+// nothing has been probed, and that is no reason to change a route; what is not
+// seen because its host does not answer stays until something is seen ready.
 func (t *turn) targets(p *Placement) []string {
 	out := t.canServe(p)
+	if len(out) == 0 {
+		out = t.unknown(p)
+	}
 	for _, c := range t.of(p) {
-		if c.Address == "" || c.Replica > t.replicas() || slices.Contains(out, c.Address) {
+		if c.Address == "" || !t.needed(p, c) || slices.Contains(out, c.Address) {
 			continue
 		}
 		if !broken(c, p.Health) && t.listed(p, c.Address) {
@@ -63,6 +70,18 @@ func (t *turn) targets(p *Placement) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// unknown are the targets that the proxy has for p and that nothing seen has: on
+// a host that does not answer, of which nothing is remembered.
+func (t *turn) unknown(p *Placement) []string {
+	b, ok := t.live()
+	if !ok || !t.blind() || b.Colour != p.Colour || b.Revision != p.Revision.ID {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(b.Targets), func(address string) bool {
+		return slices.ContainsFunc(t.containers(), func(c Container) bool { return c.Address == address })
+	})
 }
 
 // listed reports whether the proxy has address among p's targets.

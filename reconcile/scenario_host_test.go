@@ -22,6 +22,9 @@ type host struct {
 	refusals []*refusal
 	deps     map[string]DependencyState
 
+	away      string // a host that does not answer
+	forgotten bool   // what it had is not remembered
+
 	route, older *Route
 	down         bool // the proxy does not answer
 	deaf         int  // so many route steps are said to be done and are not
@@ -75,10 +78,10 @@ func (h *host) words(s Step) string {
 	case StepResolve, StepPull:
 		return string(s.Kind) + " " + s.Image.Ref
 	case StepEnsure:
-		return "start " + place(s.Ensure.Colour, s.Ensure.Replica, s.Ensure.Revision.Image.Ref)
+		return "start " + place(s.Ensure.Colour, s.Ensure.Replica, s.Ensure.Revision.Image.Ref) + at(s.Ensure.Host)
 	case StepStop, StepRemove:
 		if b := h.find(s.Container); b != nil && b != h.test {
-			return string(s.Kind) + " " + place(b.Colour, b.Replica, b.Image)
+			return string(s.Kind) + " " + place(b.Colour, b.Replica, b.Image) + at(b.Host)
 		}
 		return string(s.Kind) + " " + s.Label
 	case StepRoute:
@@ -106,6 +109,14 @@ func place(c spec.Colour, replica int, image string) string {
 	return fmt.Sprintf("%s-%d %s", c, replica, image)
 }
 
+// at is where something is, for people.
+func at(host string) string {
+	if host == "" {
+		return ""
+	}
+	return " at " + host
+}
+
 func (h *host) find(id string) *box {
 	if h.test != nil && h.test.ID == id {
 		return h.test
@@ -121,6 +132,7 @@ func (h *host) find(id string) *box {
 // perform does what a step asks for, or refuses.
 func (h *host) perform(s Step, now time.Time) Outcome {
 	words := h.words(s)
+	h.meets(s)
 	for _, r := range h.refusals {
 		if r.times > 0 && r.kind == s.Kind && strings.Contains(words, r.about) {
 			r.times--
@@ -189,7 +201,7 @@ func (h *host) ensure(s Step, now time.Time) {
 	}
 	name := spec.ContainerName(s.App, e.Colour, e.Revision.ID, e.Replica)
 	for _, b := range h.boxes {
-		if b.Name == name {
+		if b.Name == name && b.Host == e.Host {
 			if b.State != Running && b.State != Restarting {
 				b.start(now)
 			}
@@ -199,14 +211,29 @@ func (h *host) ensure(s Step, now time.Time) {
 	h.created++
 	b := &box{wish: e.Revision.Container, unlisted: now, Container: Container{
 		ID: fmt.Sprintf("c%d", h.created), Name: name, Colour: e.Colour, Replica: e.Replica, Revision: e.Revision.ID,
-		Generation: e.Generation, Rollout: e.Rollout, Image: e.Revision.Image.Ref,
+		Generation: e.Generation, Rollout: e.Rollout, Image: e.Revision.Image.Ref, Host: e.Host,
 	}}
 	if e.Revision.Port > 0 {
-		b.Address = fmt.Sprintf("10.9.%d.%d:%d", slices.Index([]spec.Colour{spec.Blue, spec.Green}, e.Colour)+1, e.Replica, e.Revision.Port)
+		b.Address = fmt.Sprintf("10.9%s.%d.%d:%d", e.Host, slices.Index([]spec.Colour{spec.Blue, spec.Green}, e.Colour)+1, e.Replica, e.Revision.Port)
 	}
 	b.start(now)
 	h.boxes = append(h.boxes, b)
-	slices.SortFunc(h.boxes, func(x, y *box) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(h.boxes, func(x, y *box) int { return strings.Compare(x.Name+x.Host, y.Name+y.Host) })
+}
+
+// meets checks that a step goes where its container is, and to no host that does
+// not answer.
+func (h *host) meets(s Step) {
+	b := h.find(s.Container)
+	switch {
+	case s.Ensure != nil && s.Ensure.Host != "" && s.Ensure.Host == h.away, s.Host != "" && s.Host == h.away:
+		h.t.Errorf("%s was decided for a host that is away", h.words(s))
+	case b == nil:
+	case b.Host != s.Host:
+		h.t.Errorf("%s goes to host %q", h.words(s), s.Host)
+	case b.Foreign != (s.Kind == StepStop && s.Foreign):
+		h.t.Errorf("S12: %s", h.words(s))
+	}
 }
 
 func (b *box) start(now time.Time) {

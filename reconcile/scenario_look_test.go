@@ -127,8 +127,14 @@ func (h *host) forgetProbes() {
 // world is what a pass observes.
 func (h *host) world() World {
 	w := World{Served: Served{Known: !h.down}, Dependencies: h.deps}
+	if h.away != "" {
+		w.Away = []AwayHost{{Host: h.away, Words: "no route to host"}}
+	}
 	for _, b := range h.boxes {
-		w.Containers = append(w.Containers, b.Container)
+		c := b.Container
+		if c.Lost = c.Host != "" && c.Host == h.away; !c.Lost || !h.forgotten {
+			w.Containers = append(w.Containers, c)
+		}
 	}
 	if h.test != nil {
 		c := h.test.Container

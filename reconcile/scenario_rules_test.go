@@ -52,6 +52,9 @@ func (s *scenario) checkRemove(in Input, d Decision, b *box) {
 	if plain && idle < limits.Requests.D() || upgraded && idle < limits.Upgraded.D() {
 		s.t.Errorf("S1: %s is removed %s after it lost the traffic, with requests open", what, idle)
 	}
+	if slices.ContainsFunc(s.host.boxes, func(x *box) bool { return x.Name == b.Name && x.Host != b.Host }) {
+		return // another one stands for it
+	}
 	sb, c := d.Record.Standby, d.Record.Candidate
 	inWindow := sb != nil && (sb.Until.IsZero() || in.Now.Before(sb.Until))
 	if inWindow && !in.Desired.Pruned && sb.Colour == b.Colour && sb.Revision.ID == b.Revision && b.Replica <= in.Desired.Service.Replicas {
@@ -140,6 +143,9 @@ func (s *scenario) checkStable(in Input, d Decision) {
 	if is == nil || in.Desired.Service.Rollout == nil || was != nil && was.Colour == is.Colour && was.Revision.ID == is.Revision.ID {
 		return
 	}
+	if is.Adopted && was == nil {
+		return // it is taken over, and gets the route next
+	}
 	if k := s.host.live(); k == nil || k.Colour != is.Colour {
 		s.t.Errorf("S3: %s %s is recorded as stable and does not serve", is.Colour, is.Revision.Image.Ref)
 	}
@@ -150,7 +156,9 @@ func (s *scenario) checkRevisions() {
 	s.t.Helper()
 	seen := map[string]bool{}
 	for _, b := range s.host.boxes {
-		seen[string(b.Colour)+b.Revision] = true
+		if b.Host != s.host.away && (!b.Foreign || b.State == Running) {
+			seen[string(b.Colour)+b.Revision] = true
+		}
 	}
 	if len(seen) > 2 {
 		s.t.Errorf("S4: %d revisions have containers", len(seen))

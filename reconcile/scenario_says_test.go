@@ -87,7 +87,7 @@ func (s *scenario) has(places ...string) {
 
 func (s *scenario) running() (out []string) {
 	for _, b := range s.host.boxes {
-		w := place(b.Colour, b.Replica, b.Image)
+		w := place(b.Colour, b.Replica, b.Image) + at(b.Host)
 		if b.State != Running {
 			w += " " + string(b.State)
 		}

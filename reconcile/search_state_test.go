@@ -2,8 +2,6 @@ package reconcile
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"teal/spec"
@@ -19,6 +17,7 @@ const (
 	hStarting
 	hHealthy
 	hBad
+	hEnded // of a container of before Teal: it was stopped
 )
 
 const (
@@ -53,9 +52,17 @@ type node struct {
 	override              int8 // generation, 0 none
 	degraded              bool
 
-	sl              [2]slot
-	route, routeVer int8 // route -1: none
-	pvVer           int8 // version previewed on the other colour, 0 none
+	sl              [2][2]slot // by colour and host
+	route, routeVer int8       // route -1: none
+	targets         int8       // of the route: the sum of 1 for host a and 2 for host b
+	pvVer           int8       // version previewed on the other colour, 0 none
+	pvTargets       int8
+
+	hosts  int8 // how many, each with one replica
+	away   int8 // host b: 0 answers, 1 is away, 2 is away and nothing is remembered of it
+	aways  int8 // what is left of the budget for that
+	unseen int8 // how long the candidate has waited for it
+	adopt  bool // the wish names a container of before Teal
 
 	att                         int8
 	edits, crashes, cmds, flaky int8
@@ -75,17 +82,20 @@ var (
 )
 
 const (
-	versions = 4 // 1..3, and 9 as index 0 for what nobody remembers
+	versions = 4 // 1..3, and 0 for what nobody remembers
+	foreign  = 4 // the version of a container of before Teal
 	port     = 8080
 )
 
+var hostNames = []string{"a", "b"}
+
 // revisions are the real revisions of versions 1 to 3.
-var revisions = func() (out [versions]Revision) {
+var revisions = func() (out [versions + 1]Revision) {
 	for v := 1; v < versions; v++ {
 		s := service(int8(v), 0, false)
 		out[v] = wantedRevision(s, image(int8(v)))
 	}
-	out[0] = Revision{ID: "forgotten"}
+	out[0], out[foreign] = Revision{ID: "forgotten"}, Revision{ID: "adopted"}
 	return out
 }()
 
@@ -141,6 +151,12 @@ func dl(t time.Time) int8 {
 func (n node) input() Input {
 	in := Input{Now: clock, Record: n.record(), World: n.world()}
 	in.Desired = Desired{Generation: int64(n.sgen), Accepted: clock, Service: service(n.sver, n.active, n.manual)}
+	if n.hosts == 2 {
+		in.Desired.Service.Hosts, in.Desired.Service.Replicas = hostNames, 2
+	}
+	if n.adopt {
+		in.Desired.Service.Adopt = []spec.Adopted{{Colour: spec.Blue, Container: "was"}}
+	}
 	cmd := func(v Verb) { in.Commands = append(in.Commands, Command{Token: string(v), Verb: v}) }
 	if n.abortReq {
 		cmd(VerbAbort)
@@ -186,7 +202,7 @@ func (n node) record() Record {
 }
 
 func (n node) placement(ver, col int8, known bool) *Placement {
-	p := &Placement{Colour: colours[col], Revision: revisions[ver], Health: health}
+	p := &Placement{Colour: colours[col], Revision: revisions[ver], Health: health, Adopted: ver == foreign}
 	if !known {
 		p.Revision = Revision{ID: p.Revision.ID}
 	}
@@ -200,6 +216,15 @@ func (n node) candidate() *Candidate {
 		SkipGates: n.skip, Pinned: n.pinned, Promoted: n.token,
 	}
 	c.Generation = int64(n.cGen)
+	if p := phases[n.phase]; p == Staged || p == Switching || p == Confirming {
+		c.Replicas = int(n.hosts)
+	}
+	switch n.unseen {
+	case dlFuture:
+		c.Unseen = clock
+	case dlPast:
+		c.Unseen = clock.Add(-startLimit)
+	}
 	if n.switched {
 		c.Switched = clock
 	}
@@ -208,52 +233,6 @@ func (n node) candidate() *Candidate {
 	}
 	if n.hasEvidence {
 		c.Evidence = &Evidence{}
-	}
-	return c
-}
-
-// world has one container per filled slot; a slot's address never changes, as
-// with the fixed addresses of the ingress network.
-func (n node) world() World {
-	w := World{Served: Served{Known: true}}
-	for i, s := range n.sl {
-		if s.ver != 0 {
-			w.Containers = append(w.Containers, container(s, int8(i)))
-		}
-	}
-	if n.route >= 0 {
-		w.Served.Route = &Route{App: app, Host: "*", Path: "/", Backends: []Backend{{
-			Colour: colours[n.route], Revision: revisions[n.routeVer].ID, Weight: 100, Targets: []string{address(n.route)},
-		}}}
-		if n.pvVer > 0 {
-			w.Served.Route.preview(Backend{Colour: colours[1-n.route], Revision: revisions[n.pvVer].ID, Targets: []string{address(1 - n.route)}})
-		}
-	}
-	if n.failing && n.cCol >= 0 {
-		w.Served.Traffic = []Traffic{{Colour: colours[n.cCol], Revision: revisions[n.cVer].ID, Requests: 100, Failures: 100}}
-	}
-	return w
-}
-
-func (r *Route) preview(b Backend) {
-	r.Preview.Colour = b.Colour
-	r.Backends = append(r.Backends, b)
-	slices.SortFunc(r.Backends, func(a, b Backend) int { return strings.Compare(string(a.Colour), string(b.Colour)) })
-}
-
-func address(col int8) string { return fmt.Sprintf("10.0.0.%d:%d", col+2, port) }
-
-func container(s slot, col int8) Container {
-	c := Container{
-		ID: string(colours[col]), Name: string(colours[col]), Colour: colours[col], Replica: 1,
-		Revision: revisions[s.ver].ID, State: Running, StartedAt: clock.Add(-time.Minute), Address: address(col),
-	}
-	switch s.health {
-	case hHealthy:
-		c.Probe = Probe{Attempts: 9, Successes: 9, Since: clock.Add(-time.Minute)}
-	case hBad:
-		c.Probe = Probe{Attempts: 9, Failures: 9}
-		c.State, c.Restarts = Restarting, 5
 	}
 	return c
 }
@@ -289,7 +268,7 @@ func (n node) with(r Record) node {
 }
 
 func (n node) withCandidate(c *Candidate) node {
-	n.cVer, n.cCol, n.cGen, n.cTrigger = 0, -1, 0, 0
+	n.cVer, n.cCol, n.cGen, n.cTrigger, n.unseen = 0, -1, 0, 0, dlNone
 	n.pulled, n.created, n.skip, n.pinned, n.token, n.switched, n.verdict, n.hasEvidence = false, false, false, false, false, false, false, false
 	if c == nil {
 		n.failing = false
@@ -301,6 +280,9 @@ func (n node) withCandidate(c *Candidate) node {
 		if tr == c.Trigger {
 			n.cTrigger = int8(i)
 		}
+	}
+	if !c.Unseen.IsZero() {
+		n.unseen = dl(c.Unseen.Add(startLimit))
 	}
 	n.pulled, n.created, n.skip, n.pinned, n.token = c.Pulled, c.Created, c.SkipGates, c.Pinned, c.Promoted
 	n.switched, n.verdict, n.hasEvidence = !c.Switched.IsZero(), c.Verdict != nil, c.Evidence != nil
@@ -314,33 +296,4 @@ func place(p *Placement) (ver, col int8) {
 		}
 	}
 	return versionOf[p.Revision.ID], col
-}
-
-// perform applies a step to the world, as if it went well.
-func (n node) perform(s Step) node {
-	switch s.Kind {
-	case StepEnsure:
-		_, col := place(&Placement{Colour: s.Ensure.Colour})
-		n.sl[col] = slot{versionOf[s.Ensure.Revision.ID], hStarting}
-	case StepRemove:
-		for i, c := range colours {
-			if s.Container == string(c) {
-				n.sl[i] = slot{}
-			}
-		}
-	case StepRoute:
-		n.pvVer = 0
-		for _, b := range s.Route.Backends {
-			if b.Weight == 0 {
-				n.pvVer = versionOf[b.Revision]
-			}
-			if b.Weight == 100 {
-				n.routeVer, n.route = place(&Placement{Colour: b.Colour, Revision: Revision{ID: b.Revision}})
-			}
-		}
-	case StepUnroute:
-		n.route, n.routeVer, n.pvVer = -1, 0, 0
-	case StepResolve, StepPull, StepEvidence, StepStop, StepTest:
-	}
-	return n
 }

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"testing"
-
-	"teal/spec"
 )
 
 var (
@@ -16,37 +14,51 @@ var (
 )
 
 // budget is what the environment may do along one path.
-type budget struct{ edits, crashes, cmds, flaky int8 }
+type budget struct{ edits, crashes, cmds, flaky, aways int8 }
 
-func start(manual bool, b budget) node {
+func start(b budget) node {
 	return node{
-		sver: 1, sgen: 1, manual: manual, stCol: -1, cCol: -1, sbyCol: -1, route: -1,
-		edits: b.edits, crashes: b.crashes, cmds: b.cmds, flaky: b.flaky,
+		sver: 1, sgen: 1, stCol: -1, cCol: -1, sbyCol: -1, route: -1, hosts: 1,
+		edits: b.edits, crashes: b.crashes, cmds: b.cmds, flaky: b.flaky, aways: b.aways,
 	}
 }
+
+// Beginnings of a search.
+var (
+	oneHost  = func(*node) {}
+	gated    = func(n *node) { n.manual = true }
+	twoHosts = func(n *node) { n.hosts = 2 }
+	adopted  = func(n *node) { n.adopt, n.sl[0][0] = true, slot{foreign, hHealthy} }
+)
 
 // TestSearch visits every state the planner can come to and checks the safety
 // of each decision, and from each state that the world settles as it should.
 func TestSearch(t *testing.T) {
-	small, full := budget{2, 1, 1, 1}, budget{2, 2, 1, 1}
+	small, full := budget{2, 1, 1, 1, 0}, budget{2, 2, 1, 1, 0}
 	for _, c := range []struct {
 		name   string
-		manual bool
+		begin  func(*node)
 		active bool
+		newest int8 // version that may be wished for
 		small  budget
 		full   budget
 	}{
-		{"automatic gate", false, false, small, full},
-		{"manual gate", true, false, small, full},
-		{"active named", false, true, budget{2, 1, 0, 0}, budget{2, 1, 1, 1}},
+		{"automatic gate", oneHost, false, 3, small, full},
+		{"manual gate", gated, false, 3, small, full},
+		{"active named", oneHost, true, 3, budget{2, 1, 0, 0, 0}, budget{2, 1, 1, 1, 0}},
+		{"two hosts", twoHosts, false, 2, budget{1, 2, 0, 0, 1}, budget{2, 1, 1, 1, 1}},
+		{"adopted", adopted, false, 3, budget{2, 1, 1, 0, 0}, full},
+		{"adopted, active named", adopted, true, 2, budget{1, 1, 1, 0, 0}, budget{2, 1, 1, 1, 0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := c.small
 			if *fullSearch {
 				b = c.full
 			}
-			s := &search{seen: map[node]bool{}, bad: map[string]node{}, actives: c.active}
-			s.run(start(c.manual, b))
+			s := &search{seen: map[node]bool{}, bad: map[string]node{}, actives: c.active, newest: c.newest}
+			first := start(b)
+			c.begin(&first)
+			s.run(first)
 			t.Logf("%d states, %d decisions, longest settling %d steps", len(s.seen), s.decisions, s.longest)
 			for _, k := range slices.Sorted(maps.Keys(s.bad)) {
 				t.Errorf("%s\n  first: %+v", k, s.bad[k])
@@ -60,9 +72,10 @@ type search struct {
 	queue     []node
 	bad       map[string]node
 	actives   bool
+	newest    int8
 	decisions int
 	longest   int
-	settled   [4]map[node]ending
+	settled   [8]map[node]ending
 }
 
 type ending struct {
@@ -97,6 +110,9 @@ func (s *search) run(first node) {
 		}
 		for mask := range 4 {
 			s.checkEnding(n, mask)
+			if n.away != 0 {
+				s.checkWaiting(n, mask)
+			}
 		}
 	}
 }
@@ -153,56 +169,6 @@ func (n node) noted(d Decision) node {
 	return n.with(rec)
 }
 
-// unsafe lists the safety rules that a decision breaks.
-func unsafe(n node, d Decision, m node) (out []string) {
-	say := func(rule string) { out = append(out, rule) }
-	for _, step := range d.Steps {
-		switch step.Kind {
-		case StepRemove:
-			_, col := place(&Placement{Colour: spec.Colour(step.Container)})
-			if n.route == col {
-				say("S1 a colour with live traffic was removed")
-			}
-			if col == n.sbyCol && !n.sbyExp && m.phase != 2 && n.sl[col].ver == n.sbyVer {
-				say("S7 the standby was removed inside its window")
-			}
-		case StepEnsure:
-			ver, col := place(&Placement{Colour: step.Ensure.Colour, Revision: step.Ensure.Revision})
-			isCandidate := col == m.cCol && ver == m.cVer
-			if isCandidate && n.route == col {
-				say("S8 an unverified container was created behind live traffic")
-			}
-			if isCandidate && m.held && m.heldGen == m.obs && m.cGen == m.obs {
-				say("S5 a held revision was started")
-			}
-		case StepRoute:
-			done := m.perform(step)
-			to := done.route
-			if goesOn := to == n.route && done.routeVer == n.routeVer; goesOn {
-				continue
-			}
-			if n.sl[to].health != hHealthy || n.sl[to].ver != done.routeVer {
-				say("S2 traffic was sent to a colour that is not healthy")
-			} else if to == m.cCol && m.stCol != to {
-				if n.manual && !m.token && !m.skip || m.pinned {
-					say("S6 the candidate got traffic without its gate")
-				}
-				if p := phases[m.phase]; p == Aborting || p == Superseding {
-					say("S15 going back raised the candidate's weight")
-				}
-			}
-		case StepResolve, StepPull, StepStop, StepUnroute, StepTest, StepEvidence:
-		}
-	}
-	if m.obs < n.obs {
-		say("S11 the observed generation went back")
-	}
-	if m.stCol >= 0 && (m.stCol != n.stCol || m.stVer != n.stVer) && n.route != m.stCol {
-		say("S3 stable was recorded although the proxy does not serve it")
-	}
-	return out
-}
-
 // environment are the states that the outside can make of n.
 func (s *search) environment(n node) (out []node) {
 	add := func(change func(*node)) {
@@ -211,7 +177,7 @@ func (s *search) environment(n node) (out []node) {
 		out = append(out, m)
 	}
 	if n.edits > 0 {
-		for v := int8(1); v < versions; v++ {
+		for v := int8(1); v <= s.newest; v++ {
 			for a := range int8(3) {
 				if (v != n.sver || a != n.active) && (s.actives || a == 0) {
 					add(func(m *node) { m.sver, m.active, m.sgen, m.edits = v, a, m.sgen+1, m.edits-1 })
@@ -220,13 +186,19 @@ func (s *search) environment(n node) (out []node) {
 		}
 	}
 	for c := range n.sl {
-		s.containers(n, c, add)
+		for host := range n.sl[c] {
+			s.containers(n, c, host, add)
+		}
 	}
+	s.hosts(n, add)
 	if n.crashes > 0 && n.route >= 0 { // the proxy is back with an older table
-		add(func(m *node) { m.route, m.routeVer, m.pvVer, m.crashes = -1, 0, 0, m.crashes-1 })
-		if other := 1 - n.route; n.sl[other].ver != 0 {
-			for _, v := range []int8{0, n.sl[other].ver} {
-				add(func(m *node) { m.route, m.routeVer, m.pvVer, m.crashes = other, v, 0, m.crashes-1 })
+		older := func(m *node) { m.targets, m.pvVer, m.pvTargets, m.crashes = 1<<m.hosts-1, 0, 0, m.crashes-1 }
+		add(func(m *node) { older(m); m.route, m.routeVer, m.targets = -1, 0, 0 })
+		other := 1 - n.route
+		for _, sl := range n.sl[other] {
+			if sl.ver != 0 {
+				add(func(m *node) { older(m); m.route, m.routeVer = other, 0 })
+				add(func(m *node) { older(m); m.route, m.routeVer = other, sl.ver })
 			}
 		}
 	}
@@ -234,25 +206,47 @@ func (s *search) environment(n node) (out []node) {
 	if n.deadline == dlFuture {
 		add(func(m *node) { m.deadline = dlPast })
 	}
+	if n.unseen == dlFuture {
+		add(func(m *node) { m.unseen = dlPast })
+	}
 	if n.sbyCol >= 0 && !n.sbyExp {
 		add(func(m *node) { m.sbyExp = true })
 	}
 	return out
 }
 
+// hosts go away, with what is remembered of them or, after a restart of Teal,
+// without, and come back as they are.
+func (s *search) hosts(n node, add func(func(*node))) {
+	if n.aways > 0 && n.away == 0 {
+		add(func(m *node) { m.away, m.aways = 1, m.aways-1 })
+	}
+	if n.away == 1 {
+		add(func(m *node) { m.away = 2 })
+	}
+	if n.away > 0 {
+		add(func(m *node) { m.away = 0 })
+	}
+}
+
 // containers come up, break, are repaired by the engine or removed by hand.
-func (s *search) containers(n node, c int, add func(func(*node))) {
-	switch n.sl[c].health {
+func (s *search) containers(n node, c, host int, add func(func(*node))) {
+	switch n.sl[c][host].health {
 	case hStarting:
-		add(func(m *node) { m.sl[c].health = hHealthy })
-		add(func(m *node) { m.sl[c].health = hBad })
+		add(func(m *node) { m.sl[c][host].health = hHealthy })
+		add(func(m *node) { m.sl[c][host].health = hBad })
 	case hHealthy:
 		if n.crashes > 0 {
-			add(func(m *node) { m.sl[c].health, m.crashes = hBad, m.crashes-1 })
-			add(func(m *node) { m.sl[c], m.crashes = slot{}, m.crashes-1 })
+			add(func(m *node) { m.sl[c][host].health, m.crashes = hBad, m.crashes-1 })
+		}
+		if n.crashes > 0 && (host == 0 || n.away == 0) { // else what is remembered were not what is there
+			add(func(m *node) { m.sl[c][host], m.crashes = slot{}, m.crashes-1 })
+		}
+		if n.crashes > 0 && n.sl[c][host].ver == foreign {
+			add(func(m *node) { m.sl[c][host].health, m.crashes = hEnded, m.crashes-1 })
 		}
 	case hBad:
-		add(func(m *node) { m.sl[c].health = hHealthy })
+		add(func(m *node) { m.sl[c][host].health = hHealthy })
 	}
 }
 
@@ -272,106 +266,4 @@ func (s *search) operators(n node, add func(func(*node))) {
 	if phases[n.phase] == Confirming && !n.failing && n.flaky > 0 {
 		add(func(m *node) { m.failing, m.flaky = true, m.flaky-1 })
 	}
-}
-
-// checkEnding lets the world calm down and checks what it comes to. Version 1
-// is good; the mask says whether 2 and 3 are.
-func (s *search) checkEnding(n node, mask int) {
-	good := [versions]bool{true, true, mask&1 != 0, mask&2 != 0}
-	n.edits, n.crashes, n.cmds, n.flaky = 0, 0, 0, 0
-	n.abortReq, n.promoteReq, n.undoReq = false, false, false
-	e := s.settle(n, mask, good)
-	if !e.ok {
-		s.breach(n, "L1 no fixpoint: the planner acts for ever")
-		return
-	}
-	s.longest = max(s.longest, e.steps)
-	f := e.node
-	wants := f.sver != f.stVer && f.active == 0
-	if wants && f.att&(1<<f.sgen) == 0 && f.override != f.sgen {
-		s.breach(n, "L2 the newest generation is never attempted")
-	}
-	if f.stCol >= 0 && good[f.stVer] && (f.route < 0 || f.sl[f.route].health != hHealthy) && f.stKnown {
-		s.breach(n, "L3 traffic stays on a broken colour although stable could serve")
-	}
-	held := f.held && f.heldGen == f.sgen
-	if wants && good[f.sver] && !held && f.override != f.sgen {
-		s.breach(n, "L4 a good revision that is not held never becomes stable")
-	}
-	s.checkSettled(n, f, held, good)
-}
-
-// checkSettled compares the settled world with the wish, field by field.
-func (s *search) checkSettled(n, f node, held bool, good [versions]bool) {
-	if p := phases[f.phase]; p != Idle && (p != Staged || !f.pinned) {
-		s.breach(n, "L5/L6 it settles in %s", p.Words())
-	}
-	if want := f.active - 1; want >= 0 && f.stCol >= 0 && f.stCol != want && !held && f.override != f.sgen && good[f.sver] {
-		s.breach(n, "active names a colour that is not held and does not become live")
-	}
-	for c, sl := range f.sl {
-		known := int8(c) == f.stCol && sl.ver == f.stVer || int8(c) == f.sbyCol || int8(c) == f.cCol
-		if sl.ver != 0 && !known && int8(c) != f.route {
-			s.breach(n, "L7 something is left that nobody needs")
-		}
-	}
-	if d, m := s.decide(f); len(d.Steps) > 0 || m != f {
-		s.breach(n, "S17 a settled world is not left alone")
-	}
-}
-
-// settle runs the planner in a calm world to the end. All states of one path
-// end alike, so each is settled once.
-func (s *search) settle(n node, mask int, good [versions]bool) ending {
-	var path []node
-	e := ending{ok: true}
-	for range 400 {
-		if known, ok := s.settled[mask][n]; ok {
-			e = ending{known.node, known.steps, known.ok}
-			break
-		}
-		path = append(path, n)
-		m, moved := s.calm(n, good)
-		if !moved {
-			e.node = n
-			break
-		}
-		n = m
-		e.ok = len(path) < 400
-	}
-	for _, n := range slices.Backward(path) {
-		s.settled[mask][n] = e
-		e.steps++
-	}
-	return e
-}
-
-// calm makes one move: the planner's if it has one, else the calm world's.
-func (s *search) calm(n node, good [versions]bool) (node, bool) {
-	d, m := s.decide(n)
-	for _, step := range d.Steps {
-		m = m.perform(step)
-	}
-	if m = m.noted(d); m != n {
-		return m, true
-	}
-	for c := range n.sl {
-		want := hBad
-		if good[n.sl[c].ver] {
-			want = hHealthy
-		}
-		if n.sl[c].ver != 0 && n.sl[c].health != want {
-			m.sl[c].health = want
-		}
-	}
-	switch {
-	case m != n:
-	case n.deadline == dlFuture:
-		m.deadline = dlPast
-	case n.sbyCol >= 0 && !n.sbyExp:
-		m.sbyExp = true
-	case phases[n.phase] == Staged && n.manual && !n.token && !n.pinned:
-		m.promoteReq = true
-	}
-	return m, m != n
 }

@@ -45,10 +45,13 @@ func (t *turn) rebuild() move {
 func (t *turn) found(c Container) *Placement {
 	p := &Placement{
 		Colour: c.Colour, Generation: c.Generation, Rollout: c.Rollout, Since: t.in.Now,
-		Revision: Revision{ID: c.Revision, Image: Image{Ref: c.Image}},
+		Revision: Revision{ID: c.Revision, Image: Image{Ref: c.Image}}, Adopted: c.Foreign,
 	}
 	if r := t.in.Desired.Service.Rollout; r != nil {
 		p.Health = r.Health
+		if c.Foreign {
+			p.Revision.Port = r.Route.Port
+		}
 	}
 	return p
 }
@@ -92,6 +95,9 @@ func (t *turn) staleRoute() move {
 	if slices.ContainsFunc(t.on(b.Colour), func(c Container) bool { return slices.Contains(b.Targets, c.Address) }) {
 		return onward
 	}
+	if t.blind() {
+		return t.wait() // it may lead to a host that does not answer
+	}
 	return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to %s of %s, which is gone", short(b.Revision), b.Colour)})
 }
 
@@ -104,7 +110,7 @@ func (t *turn) settleDrift() move {
 		t.rec.Deadline = noTime
 		return onward
 	}
-	if len(t.on(b.Colour)) == 0 {
+	if len(t.on(b.Colour)) == 0 && !t.blind() {
 		return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to %s, where nothing is", b.Colour)})
 	}
 	if b.Colour == t.rec.Stable.Colour {
@@ -129,6 +135,9 @@ func (t *turn) settleDrift() move {
 func (t *turn) followReality(b Backend) move {
 	old := t.rec.Stable
 	serving := filter(t.on(b.Colour), func(x Container) bool { return x.Revision == b.Revision })
+	if len(serving) == 0 && t.blind() {
+		return t.do(t.missing(old, "stable must be able to serve")...)
+	}
 	if len(serving) == 0 {
 		return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to what %s was before", b.Colour)})
 	}
@@ -147,21 +156,19 @@ func (t *turn) followReality(b Backend) move {
 // missing are the steps that make p's containers run, those that do already
 // left out.
 func (t *turn) missing(p *Placement, why string) []Step {
-	if p == nil {
+	if p == nil || p.Adopted {
 		return nil
 	}
 	own := t.of(p)
 	var steps []Step
 	for n := 1; n <= t.replicas(); n++ {
-		if hasReplica(own, n, t.upOrComing) {
+		if t.isAway(t.place(n)) || t.hasReplica(own, n, t.upOrComing) {
 			continue
 		}
-		if !p.Revision.Known() && !hasReplica(own, n, func(Container) bool { return true }) {
+		if !p.Revision.Known() && !t.hasReplica(own, n, inAnyState) {
 			continue // known by its labels only: what is gone cannot be made again
 		}
-		steps = append(steps, Step{Kind: StepEnsure, Why: why, Ensure: &Ensure{
-			Colour: p.Colour, Replica: n, Revision: p.Revision, Generation: p.Generation, Rollout: p.Rollout,
-		}})
+		steps = append(steps, t.ensure(p, n, why))
 	}
 	return steps
 }
@@ -173,17 +180,21 @@ func (t *turn) upOrComing(c Container) bool {
 
 // alive reports whether p has containers and none of them is known to be broken.
 func (t *turn) alive(p *Placement) bool {
-	own := filter(t.of(p), func(c Container) bool { return c.Replica <= t.replicas() })
+	own := filter(t.of(p), func(c Container) bool { return t.needed(p, c) })
 	return len(own) > 0 && !slices.ContainsFunc(own, func(c Container) bool { return broken(c, p.Health) })
 }
 
-// allReady reports whether the first so many of p's containers pass their probes.
+// allReady reports whether the first so many of p's containers pass their
+// probes, each on its place; of an adopted one, the only.
 func (t *turn) allReady(p *Placement, replicas int) bool {
 	own := t.of(p)
+	if p.Adopted {
+		replicas = 0
+	}
 	for n := 1; n <= replicas; n++ {
-		if !hasReplica(own, n, func(c Container) bool { return ready(c, p.Health, t.in.Now) }) {
+		if !t.hasReplica(own, n, t.goodOf(p)) {
 			return false
 		}
 	}
-	return true
+	return !p.Adopted || slices.ContainsFunc(own, t.goodOf(p))
 }

@@ -26,8 +26,25 @@ type Status struct {
 	Hold     *Hold          `json:"hold,omitempty"`
 	Override *Override      `json:"override,omitempty"`
 	Backoff  *Backoff       `json:"backoff,omitempty"`
+	// Away are the hosts of the app that do not answer.
+	Away []AwayHost `json:"away,omitempty"`
+	// Containers tells where each of them is; none while there is only one host,
+	// without a name.
+	Containers []ContainerStatus `json:"containers,omitempty"`
 	// Next are what an operator can usefully type now.
 	Next []string `json:"next,omitempty"`
+}
+
+// ContainerStatus is one container of an app that is placed on hosts.
+type ContainerStatus struct {
+	Name    string         `json:"name"`
+	Host    string         `json:"host"`
+	Colour  spec.Colour    `json:"colour,omitempty"`
+	Replica int            `json:"replica"`
+	State   ContainerState `json:"state"`
+	Address string         `json:"address,omitempty"` // where the proxy reaches it
+	Lost    bool           `json:"lost,omitempty"`    // its host does not answer: as last seen
+	Adopted bool           `json:"adopted,omitempty"` // it was there before Teal
 }
 
 // Condition is one yes-or-no fact with its reason.
@@ -50,4 +67,5 @@ type ColourStatus struct {
 	Until    time.Time   `json:"until,omitzero"` // standby, draining
 	Probe    string      `json:"probe,omitempty"`
 	Traffic  *Traffic    `json:"traffic,omitempty"`
+	Adopted  bool        `json:"adopted,omitempty"` // it was there before Teal
 }

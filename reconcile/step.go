@@ -41,6 +41,14 @@ type Step struct {
 	Container string        `json:"container,omitempty"`
 	Label     string        `json:"label,omitempty"`
 	Grace     spec.Duration `json:"grace,omitempty"`
+	// Foreign: the container of stop was there before Teal and has no labels of ours.
+	Foreign bool `json:"foreign,omitempty"`
+	// Host is where the container of stop, remove and test is; Hosts are where
+	// an image is to be resolved (the first that answers) or pulled (all).
+	Host  string   `json:"host,omitempty"`
+	Hosts []string `json:"hosts,omitempty"`
+	// Located holds the hosts of Containers, by the engine's id.
+	Located map[string]string `json:"located,omitempty"`
 	// Containers are the engine's ids evidence is collected from, LastProbes the
 	// words of their last probes by container name.
 	Containers []string          `json:"containers,omitempty"`
@@ -54,6 +62,13 @@ type Ensure struct {
 	Revision   Revision    `json:"revision"`
 	Generation int64       `json:"generation"`
 	Rollout    string      `json:"rollout,omitempty"`
+	Host       string      `json:"host,omitempty"`
+	// Seat counts the app's replicas on that host, from 0: which of the ports of
+	// its colour it takes.
+	Seat int `json:"seat,omitempty"`
+	// HealthPort is the port inside the container that is probed, if it is not
+	// the routed one; 0: it is.
+	HealthPort int `json:"health_port,omitempty"`
 }
 
 // TestRun describes the one-shot test container of a rollout.
@@ -73,11 +88,11 @@ func (s Step) String() string {
 	case StepPull:
 		return "pull image " + s.Image.Ref
 	case StepEnsure:
-		return fmt.Sprintf("run %sreplica %d of revision %s", colourWord(s.Ensure.Colour), s.Ensure.Replica, short(s.Ensure.Revision.ID))
+		return fmt.Sprintf("run %sreplica %d of revision %s", colourWord(s.Ensure.Colour), s.Ensure.Replica, short(s.Ensure.Revision.ID)) + onHost(s.Ensure.Host)
 	case StepStop:
-		return "stop container " + s.Label
+		return "stop container " + s.Label + onHost(s.Host)
 	case StepRemove:
-		return "remove container " + s.Label
+		return "remove container " + s.Label + onHost(s.Host)
 	case StepRoute:
 		return "route " + s.Route.words()
 	case StepUnroute:
@@ -95,6 +110,14 @@ func colourWord(c spec.Colour) string {
 		return ""
 	}
 	return string(c) + " "
+}
+
+// onHost is where something is, for people; the only host has no name.
+func onHost(host string) string {
+	if host == "" {
+		return ""
+	}
+	return " on " + host
 }
 
 func short(id string) string {
@@ -147,6 +170,7 @@ const (
 	ReasonRegistryUnavailable Reason = "RegistryUnavailable"
 	ReasonEngineUnavailable   Reason = "EngineUnavailable"
 	ReasonEngineRefused       Reason = "EngineRefused"
+	ReasonHostAway            Reason = "HostAway"
 	ReasonNameTaken           Reason = "NameTaken"
 	ReasonPortTaken           Reason = "PortTaken"
 	ReasonAddressTaken        Reason = "AddressTaken"
@@ -185,6 +209,7 @@ const (
 	ReasonStandbyEnded   Reason = "StandbyEnded"
 	ReasonRemoved        Reason = "Removed"
 	ReasonDegraded       Reason = "Degraded"
+	ReasonAdopted        Reason = "Adopted"
 )
 
 // Failure says what went wrong.

@@ -10,7 +10,6 @@ import (
 // staged runs the test and waits for the gate; the candidate has no live
 // traffic and can be looked at on the preview route.
 func (t *turn) staged() move {
-	c := t.rec.Candidate
 	if f := t.spoiled(); f != nil {
 		return t.abort(*f)
 	}
@@ -20,7 +19,10 @@ func (t *turn) staged() move {
 	if !t.gateOpen() {
 		return t.atGate()
 	}
-	if !t.allReady(&c.Placement, t.verified()) {
+	if a, away := t.missed(); away {
+		return t.waitForHost(a)
+	}
+	if !t.stillReady(false) {
 		return t.wait() // after a restart of Teal: the probes say so in a moment
 	}
 	return t.to(Switching, switchLimit)
@@ -34,6 +36,8 @@ func (t *turn) test() move {
 	}
 	x, limit := t.in.World.Test, t.testLimit()
 	switch {
+	case x != nil && x.Lost && (x.Rollout != c.Rollout || !t.in.Now.Before(limit)):
+		return t.waitForHost(t.blame(x.Host))
 	case x != nil && x.Rollout != c.Rollout:
 		return t.do(t.remove(*x, "a test of an earlier rollout"))
 	case x != nil && x.State == Exited && x.ExitCode == 0:
@@ -50,8 +54,11 @@ func (t *turn) test() move {
 		t.lookAt(limit)
 		return t.wait()
 	}
-	own := t.of(&c.Placement)
-	return t.do(Step{Kind: StepTest, Why: "rollout " + c.Rollout, Test: &TestRun{
+	own := filter(t.of(&c.Placement), func(x Container) bool { return !x.Lost })
+	if len(own) == 0 {
+		return t.waitForHost(t.blame("")) // without one it would be spoiled
+	}
+	return t.do(Step{Kind: StepTest, Host: own[0].Host, Why: "rollout " + c.Rollout, Test: &TestRun{
 		Rollout: c.Rollout, Colour: c.Colour, Revision: c.Revision, Target: own[0].Name, Test: *c.Settings.Test,
 	}})
 }
@@ -128,7 +135,7 @@ func (t *turn) switching() move {
 	if t.due() {
 		return t.abort(Failure{Class: Verdict, Reason: ReasonSwitchFailed, Message: fmt.Sprintf("the proxy did not serve it within %s", switchLimit)})
 	}
-	if !t.allReady(&c.Placement, t.verified()) {
+	if !t.stillReady(false) {
 		return t.wait()
 	}
 	if m := t.route(&c.Placement, nil, "rollout "+c.Rollout); m != onward {
@@ -168,10 +175,16 @@ func (t *turn) confirming() move {
 	if f := t.failedBake(); f != nil {
 		return t.abort(*f)
 	}
-	if !t.due() || !t.allReady(&c.Placement, t.verified()) {
-		return t.wait() // after a restart of Teal: the probes say so in a moment
+	a, away := t.missed()
+	switch {
+	case !t.due():
+		return t.wait()
+	case t.stillReady(true):
+		return t.promote()
+	case away:
+		return t.waitForHost(a)
 	}
-	return t.promote()
+	return t.wait() // after a restart of Teal: the probes say so in a moment
 }
 
 // failedBake is the verdict on a candidate under which too many requests fail.

@@ -123,9 +123,17 @@ func (t *turn) event(warning bool, r Reason, format string, args ...any) {
 	t.d.Events = append(t.d.Events, e)
 }
 
+// containers are those that the app is about. An adopted one that neither runs
+// nor stands for anything is not one of them.
+func (t *turn) containers() []Container {
+	return filter(t.in.World.Containers, func(c Container) bool {
+		return !c.Foreign || up(c) || t.rec.Stable.owns(c) || t.standby().owns(c) || t.candidate().owns(c)
+	})
+}
+
 // on returns the containers of a colour.
 func (t *turn) on(c spec.Colour) []Container {
-	return filter(t.in.World.Containers, func(x Container) bool { return x.Colour == c })
+	return filter(t.containers(), func(x Container) bool { return x.Colour == c })
 }
 
 // of returns the containers of a placement: its colour and its revision.
@@ -133,7 +141,7 @@ func (t *turn) of(p *Placement) []Container {
 	if p == nil {
 		return nil
 	}
-	return filter(t.in.World.Containers, p.owns)
+	return filter(t.containers(), p.owns)
 }
 
 // owns reports whether c is a container of p.
@@ -149,11 +157,6 @@ func filter(cs []Container, keep func(Container) bool) []Container {
 		}
 	}
 	return out
-}
-
-// hasReplica reports whether replica n is among cs and satisfies ok.
-func hasReplica(cs []Container, n int, ok func(Container) bool) bool {
-	return slices.ContainsFunc(cs, func(c Container) bool { return c.Replica == n && ok(c) })
 }
 
 // ready reports whether a container passes its probes without a break for as

@@ -53,9 +53,13 @@ func (t *turn) takeIn() move {
 		if t.backingOff(StepResolve) {
 			return onward
 		}
+		asked := t.answering()
+		if len(asked) == 0 {
+			return onward
+		}
 		return t.do(Step{
 			Kind: StepResolve, Generation: des.Generation, Why: fmt.Sprintf("generation %d", des.Generation),
-			Image: Image{Ref: des.Service.Container.Image}, Policy: des.Service.PullPolicy,
+			Image: Image{Ref: des.Service.Container.Image}, Policy: des.Service.PullPolicy, Hosts: asked,
 		})
 	}
 	if !t.resolved() || des.Generation == t.rec.Generation {
@@ -86,6 +90,11 @@ func (t *turn) takeIn() move {
 func (t *turn) acknowledge() {
 	t.rec.Generation = t.in.Desired.Generation
 	t.rec.Hold, t.rec.Override = nil, nil
+	if s, r := t.rec.Stable, t.in.Desired.Service.Rollout; s != nil && s.Adopted && r != nil {
+		p := *s
+		p.Health = r.Health // nobody verified it by what it was probed with
+		t.rec.Stable = &p
+	}
 }
 
 // adoptNumber lets the candidate stand for the new generation: it is what that
@@ -153,7 +162,7 @@ func (t *turn) free() spec.Colour {
 		return b.Colour.Other()
 	}
 	w := t.wanted()
-	for _, c := range t.in.World.Containers {
+	for _, c := range t.containers() {
 		if c.Revision == w.ID && c.Colour != "" {
 			return c.Colour
 		}

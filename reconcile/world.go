@@ -11,14 +11,30 @@ type World struct {
 	Containers []Container `json:"containers"` // ours by label, of this app; sorted by name
 	Test       *Container  `json:"test,omitempty"`
 	Served     Served      `json:"served"`
+	// Away are the hosts that were to be looked at and did not answer; sorted by
+	// name. What they ran when they were last seen is in Containers, marked Lost.
+	Away []AwayHost `json:"away,omitempty"`
 	// Dependencies holds, by service, what depends_on refers to.
 	Dependencies map[string]DependencyState `json:"dependencies,omitempty"`
 }
 
-// Seen is what an engine shows of one app.
+// Seen is what the engines show of one app.
 type Seen struct {
 	Containers []Container // sorted by name; Probe is left empty
 	Test       *Container  // the one-shot test, if there is one
+	Away       []AwayHost  // hosts that did not answer; sorted by name
+}
+
+// AwayHost is a host that does not answer.
+type AwayHost struct {
+	Host  string `json:"host"`
+	Words string `json:"words"` // why, in its own or the client's words
+}
+
+// Look says where to look for an app's containers.
+type Look struct {
+	Hosts   []string // that it is placed on; others are looked at if they had containers of it
+	Adopted []spec.Adopted
 }
 
 // ContainerState is the engine's word for what a container does.
@@ -62,8 +78,17 @@ type Container struct {
 	Restarts   int            `json:"restarts"` // by the engine's restart policy
 	StartedAt  time.Time      `json:"started_at"`
 	Address    string         `json:"address,omitempty"` // host:port the proxy reaches it at; empty: not routed
-	Health     EngineHealth   `json:"health,omitempty"`
-	Probe      Probe          `json:"probe"`
+	// Reach holds, by port inside the container, where that port is reached from
+	// elsewhere, as host:port. Ports that are not in it are reached at the host of
+	// Address.
+	Reach map[int]string `json:"reach,omitempty"`
+	Host  string         `json:"host,omitempty"` // the name of its host
+	// Lost: its host does not answer; all else is as it was last seen.
+	Lost bool `json:"lost,omitempty"`
+	// Foreign: it was there before Teal (spec.Adopted). Teal only ever stops it.
+	Foreign bool         `json:"foreign,omitempty"`
+	Health  EngineHealth `json:"health,omitempty"`
+	Probe   Probe        `json:"probe"`
 }
 
 // Probe is what health knows about one container since it began to probe this
