@@ -72,6 +72,7 @@ func (c *Controller) check(o offer, before map[spec.Name]reconcile.Desired) erro
 		}
 	}
 	policy := c.opts.Policy
+	policy.Hosts = c.hostNames()
 	policy.Dir = o.project.Source.Dir() // who may speak to the socket may name it
 	if err := o.project.Validate(policy); err != nil {
 		return &api.Error{Reason: api.ReasonInvalid, Message: "project " + o.project.Name + " is not acceptable", Details: problems(err)}
@@ -99,8 +100,9 @@ func (c *Controller) desired() (map[spec.Name]reconcile.Desired, error) {
 }
 
 // atLeast returns the generations that containers of services new to the store
-// carry: with a lost store, counting goes on from there. Without the engine's
-// answer it is not known where to begin, and nothing is accepted.
+// carry: with a lost store, counting goes on from there. Without any engine's
+// answer it is not known where to begin, and nothing is accepted; of several
+// hosts, those that answer must do.
 func (c *Controller) atLeast(ctx context.Context, p spec.Project, before map[spec.Name]reconcile.Desired) (map[spec.Name]int64, error) {
 	fresh := false
 	for _, s := range p.Services {

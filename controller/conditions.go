@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"teal/reconcile"
@@ -61,7 +60,7 @@ func (c *conditions) of(s side) reconcile.Condition {
 // answered notes whether s answered, with one event when that changes. A
 // question that the controller itself withdrew says nothing about s.
 func (c *Controller) answered(ctx context.Context, s side, err error) {
-	if err != nil && (errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled)) {
+	if err != nil && withdrawn(ctx, err) {
 		return
 	}
 	if !c.health.set(s, err) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"teal/controller/api"
 	"teal/controller/source"
 	"teal/reconcile"
 	"teal/spec"
@@ -35,6 +36,13 @@ type Options struct {
 	Proxy  Proxy
 	Prober Prober
 	Logger *slog.Logger
+
+	// Hosts are the names of the hosts that desired states may name, at most once
+	// each; the first is where what names none is placed. Empty: there is one host
+	// without a name.
+	Hosts []string
+	// HostStatus, when set, describes the hosts, in the order of Hosts.
+	HostStatus func(ctx context.Context) []api.HostStatus
 
 	// Parallel is how many passes run at once; 0 means 8. With 1, the looks and
 	// steps of a pass, too, come one after the other.
@@ -106,6 +114,7 @@ type Controller struct {
 	started time.Time
 
 	health    conditions // of engine and proxy
+	hosts     hosts      // which of them are away
 	memory    memory     // of the passes, lost at a restart
 	sources   []*intake
 	accepting sync.Mutex // one acceptance at a time

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 
 	"teal/reconcile"
 	"teal/spec"
@@ -10,11 +11,15 @@ import (
 // dependencyState says how far a service has come, as seen by those that wait
 // for it. While it is being changed in place it has not come anywhere: what
 // runs is about to be replaced.
-func dependencyState(s reconcile.State, containers []reconcile.Container) reconcile.DependencyState {
+// Of a container whose host is away nobody knows.
+func dependencyState(s reconcile.State, seen Seen) reconcile.DependencyState {
 	if s.Desired.Service.Rollout == nil && changing(s) {
 		return reconcile.DependencyState{Words: "being changed"}
 	}
-	mine := stableOf(s, containers)
+	mine := stableOf(s, seen.Containers)
+	if away := unseen(mine, seen.Away); away != nil {
+		return reconcile.DependencyState{Words: hostAwayWords(away.Host, away.Words)}
+	}
 	if len(mine) == 0 {
 		return reconcile.DependencyState{Words: "not created"}
 	}
@@ -35,6 +40,18 @@ func dependencyState(s reconcile.State, containers []reconcile.Container) reconc
 		out.Words = "healthy"
 	}
 	return out
+}
+
+// unseen returns the host that keeps a service from being seen: of one of its
+// containers, or any if there are none; nil: it is seen.
+func unseen(mine []reconcile.Container, away []reconcile.AwayHost) *reconcile.AwayHost {
+	for _, a := range away {
+		lost := func(c reconcile.Container) bool { return c.Lost && c.Host == a.Host }
+		if len(mine) == 0 || slices.ContainsFunc(mine, lost) {
+			return &a
+		}
+	}
+	return nil
 }
 
 // changing reports whether a dependency is on its way to another state, and not

@@ -18,6 +18,7 @@ import (
 const (
 	ReasonSpecInvalid reconcile.Reason = "SpecInvalid" // files were refused; what was accepted before goes on
 	ReasonAccepted    reconcile.Reason = "Accepted"    // a desired state became the newest wish
+	ReasonHostBack    reconcile.Reason = "HostBack"    // a host that did not answer does again
 	ReasonDefect      reconcile.Reason = "Defect"      // an effect could not end; the log line has the stack
 )
 

@@ -3,8 +3,10 @@ package controller
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,19 +16,19 @@ import (
 
 // Logs implements [api.Controller].
 func (c *Controller) Logs(ctx context.Context, q api.LogQuery, emit func(api.LogLine) error) error {
-	state, known, err := c.opts.Store.Load(q.App)
+	state, known, err := c.load(q.App)
 	if err != nil {
-		return fmt.Errorf("load %s: %w", q.App, err)
+		return err
 	}
 	if !known {
 		return unknown(q.App.String())
 	}
-	seen, err := c.observeEngine(ctx, q.App)
+	seen, err := c.observeEngine(ctx, state.Desired.Service)
 	if err != nil {
-		return &api.Error{Reason: api.ReasonUnavailable, Message: "the Docker Engine does not answer: " + err.Error(), Hint: "teal doctor"}
+		return c.unavailable(state.Desired.Service, err)
 	}
-	live := selected(seen, q)
-	if len(live) == 0 {
+	live, lost := selected(seen, q)
+	if len(live)+len(lost) == 0 {
 		return c.emitEvidence(state, q, emit)
 	}
 	group, following := errgroup.WithContext(ctx)
@@ -35,22 +37,40 @@ func (c *Controller) Logs(ctx context.Context, q api.LogQuery, emit func(api.Log
 			return c.safely("read logs", q.App, func() error { return c.emitLogs(following, container, q, emit) })
 		})
 	}
-	return group.Wait()
+	return errors.Join(group.Wait(), missing(lost))
 }
 
-// selected returns the containers a query is about.
-func selected(seen Seen, q api.LogQuery) []reconcile.Container {
+// missing refuses to pass for everything what comes from some hosts only.
+func missing(lost []reconcile.Container) error {
+	if len(lost) == 0 {
+		return nil
+	}
+	words := make([]string, 0, len(lost))
+	for _, x := range lost {
+		words = append(words, x.Name+" on host "+x.Host)
+	}
+	return &api.Error{
+		Reason: api.ReasonUnavailable, Message: "a host is away, so these logs are missing: " + strings.Join(words, ", "), Hint: "teal doctor",
+	}
+}
+
+// selected returns the containers a query is about, apart those whose host is
+// away.
+func selected(seen Seen, q api.LogQuery) (live, lost []reconcile.Container) {
 	all := seen.Containers
 	if seen.Test != nil && q.Rollout != "" {
 		all = append(slices.Clip(all), *seen.Test)
 	}
-	var out []reconcile.Container
 	for _, x := range all {
-		if (q.Rollout == "" || x.Rollout == q.Rollout) && (q.Colour == "" || x.Colour == q.Colour) {
-			out = append(out, x)
+		switch {
+		case q.Rollout != "" && x.Rollout != q.Rollout, q.Colour != "" && x.Colour != q.Colour:
+		case x.Lost:
+			lost = append(lost, x)
+		default:
+			live = append(live, x)
 		}
 	}
-	return out
+	return live, lost
 }
 
 // emitLogs passes one container's lines on.

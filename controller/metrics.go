@@ -14,6 +14,7 @@ type metrics struct {
 	duration prometheus.Histogram
 	steps    *prometheus.CounterVec
 	panics   prometheus.Counter
+	hosts    *prometheus.GaugeVec
 }
 
 // newMetrics makes the metrics and registers them unless reg is nil.
@@ -32,12 +33,15 @@ func newMetrics(reg prometheus.Registerer, length func() int) *metrics {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "teal", Name: "panics_total", Help: "Panics that were survived; each is a defect.",
 		}),
+		hosts: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "teal", Name: "host_up", Help: "1 while a host answers, 0 while it is away; once it has been away.",
+		}, []string{"host"}),
 	}
 	if reg != nil {
 		queued := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "teal", Name: "queue_length", Help: "Apps that are due and wait for a place.",
 		}, func() float64 { return float64(length()) })
-		reg.MustRegister(m.passes, m.duration, m.steps, m.panics, queued)
+		reg.MustRegister(m.passes, m.duration, m.steps, m.panics, m.hosts, queued)
 	}
 	return m
 }
@@ -57,6 +61,14 @@ func (m *metrics) stepped(kind reconcile.StepKind, out reconcile.Outcome) {
 		result = string(out.Failure.Class)
 	}
 	m.steps.WithLabelValues(string(kind), result).Inc()
+}
+
+func (m *metrics) host(name string, up bool) {
+	value := 0.0
+	if up {
+		value = 1
+	}
+	m.hosts.WithLabelValues(name).Set(value)
 }
 
 // appsByCondition is asked at every scrape how many apps are in which state.

@@ -13,6 +13,7 @@ import (
 // be used; with proxy set only Served is unknown.
 type sight struct {
 	world                reconcile.World
+	seen                 Seen // of the app itself
 	engine, proxy, store error
 }
 
@@ -21,14 +22,13 @@ type sight struct {
 func (c *Controller) observe(ctx context.Context, state reconcile.State) sight {
 	var (
 		out          sight
-		seen         Seen
 		dependencies map[string]reconcile.DependencyState
 		awaited      error // what the engine said of the dependencies
 	)
 	app := state.Desired.Service.Name
 	looks := []func(){
 		func() {
-			out.engine = c.safely("observe", app, func() (err error) { seen, err = c.observeEngine(ctx, app); return err })
+			out.engine = c.safely("observe", app, func() (err error) { out.seen, err = c.observeEngine(ctx, state.Desired.Service); return err })
 		},
 		func() {
 			out.store = c.safely("observe dependencies", app, func() (err error) {
@@ -46,7 +46,7 @@ func (c *Controller) observe(ctx context.Context, state reconcile.State) sight {
 	if out.engine == nil {
 		out.engine = awaited
 	}
-	out.world.Containers, out.world.Test, out.world.Dependencies = seen.Containers, seen.Test, dependencies
+	out.world.Containers, out.world.Test, out.world.Away, out.world.Dependencies = out.seen.Containers, out.seen.Test, out.seen.Away, dependencies
 	for i := range out.world.Containers {
 		out.world.Containers[i].Probe = c.opts.Prober.Probe(out.world.Containers[i].ID)
 	}
@@ -69,12 +69,12 @@ func (c *Controller) together(fs []func()) {
 	wg.Wait()
 }
 
-func (c *Controller) observeEngine(ctx context.Context, app spec.Name) (Seen, error) {
+func (c *Controller) observeEngine(ctx context.Context, s spec.Service) (Seen, error) {
 	limited, cancel := context.WithTimeout(ctx, c.opts.Limits.Observe)
 	defer cancel()
-	seen, err := c.opts.Engine.Observe(limited, app)
+	seen, err := c.opts.Engine.Observe(limited, s.Name, reconcile.Look{Hosts: s.Hosts, Adopted: s.Adopt})
 	if err != nil {
-		return Seen{}, fmt.Errorf("observe %s: %w", app, err)
+		return Seen{}, fmt.Errorf("observe %s: %w", s.Name, err)
 	}
 	return seen, nil
 }
@@ -108,22 +108,27 @@ func (c *Controller) observeDependencies(ctx context.Context, s spec.Service) (o
 	out = map[string]reconcile.DependencyState{}
 	for _, d := range s.DependsOn {
 		name := spec.Name{Project: s.Name.Project, Service: d.Service}
-		state, known, err := c.opts.Store.Load(name)
+		state, known, err := c.load(name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("load %s: %w", name, err)
+			return nil, nil, err
 		}
 		if !known {
 			out[d.Service] = reconcile.DependencyState{Words: "not known"}
 			continue
 		}
-		seen, err := c.observeEngine(ctx, name)
-		if err != nil {
+		seen, err := c.observeEngine(ctx, state.Desired.Service)
+		if err != nil && !c.several() {
 			return nil, err, nil
+		}
+		if err != nil { // s may be elsewhere, and must not wait for this host
+			_, why := c.lostWords(state.Desired.Service, err)
+			out[d.Service] = reconcile.DependencyState{Words: why}
+			continue
 		}
 		for i := range seen.Containers {
 			seen.Containers[i].Probe = c.opts.Prober.Probe(seen.Containers[i].ID)
 		}
-		out[d.Service] = dependencyState(state, seen.Containers)
+		out[d.Service] = dependencyState(state, seen)
 	}
 	return out, nil, nil
 }

@@ -50,8 +50,18 @@ func (c *Controller) Sweep(ctx context.Context) {
 		c.answered(ctx, engineSide, fmt.Errorf("list apps: %w", err))
 		return
 	}
-	c.sweepRoutes(ctx, running)
+	all := c.allAnswer(ctx)
+	if all { // otherwise an app may have containers that are not seen
+		c.sweepRoutes(ctx, running)
+	}
 	maps.DeleteFunc(running, func(app spec.Name, _ int64) bool { return c.known(app) })
+	if !all {
+		for _, app := range c.orphans.list() { // it may only be out of sight
+			if !c.known(app) {
+				running[app] = 0
+			}
+		}
+	}
 	names := slices.SortedFunc(maps.Keys(running), byName)
 	for _, app := range c.orphans.replace(names) {
 		c.note(reconcile.Event{

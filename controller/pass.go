@@ -56,9 +56,9 @@ func (e *awayError) Unwrap() error { return e.err }
 // pass is the loop of the whole controller, once: observe, decide, record,
 // perform, record what came of it.
 func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (time.Time, error) {
-	state, known, err := c.opts.Store.Load(app)
+	state, known, err := c.load(app)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("load %s: %w", app, err)
+		return time.Time{}, err
 	}
 	if !known {
 		c.gone(app)
@@ -69,7 +69,7 @@ func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (t
 	if err := errors.Join(saw.engine, saw.proxy, saw.store); saw.store != nil || errors.Is(err, errDefect) {
 		return time.Time{}, err
 	}
-	c.answered(ctx, engineSide, saw.engine)
+	c.heard(ctx, state.Desired.Service, saw.seen, saw.engine)
 	if saw.engine != nil {
 		return time.Time{}, &awayError{engineSide, saw.engine}
 	}

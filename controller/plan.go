@@ -85,11 +85,12 @@ func (c *Controller) planApp(ctx context.Context, app spec.Name, wish reconcile.
 	if known && plan.Changed {
 		plan.Changes = changesBetween(old.Service, wish.Service)
 	}
-	state, _, err := c.opts.Store.Load(app)
+	state, _, err := c.load(app)
 	if err != nil {
-		return plan, fmt.Errorf("load %s: %w", app, err)
+		return plan, err
 	}
 	state.Desired, state.Commands = wish, nil
+	state.Desired.Service = c.placed(wish.Service)
 	state.Desired.Service.Name = app
 	world, err := c.planWorld(ctx, state)
 	if err != nil {
@@ -109,21 +110,18 @@ func (c *Controller) planApp(ctx context.Context, app spec.Name, wish reconcile.
 
 // planWorld observes what a plan starts from.
 func (c *Controller) planWorld(ctx context.Context, state reconcile.State) (reconcile.World, error) {
-	app := state.Desired.Service.Name
-	seen, err := c.observeEngine(ctx, app)
+	seen, err := c.observeEngine(ctx, state.Desired.Service)
 	if err != nil {
-		return reconcile.World{}, &api.Error{
-			Reason: api.ReasonUnavailable, Message: "the Docker Engine does not answer: " + err.Error(), Hint: "teal doctor",
-		}
+		return reconcile.World{}, c.unavailable(state.Desired.Service, err)
 	}
-	world := reconcile.World{Containers: seen.Containers, Test: seen.Test}
+	world := reconcile.World{Containers: seen.Containers, Test: seen.Test, Away: seen.Away}
 	for i := range world.Containers {
 		world.Containers[i].Probe = c.opts.Prober.Probe(world.Containers[i].ID)
 	}
 	if !routed(state) {
 		return world, nil
 	}
-	if world.Served, err = c.observeProxy(ctx, app); err != nil {
+	if world.Served, err = c.observeProxy(ctx, state.Desired.Service.Name); err != nil {
 		return reconcile.World{}, &api.Error{
 			Reason: api.ReasonUnavailable, Message: "the proxy does not answer: " + err.Error(), Hint: "teal doctor",
 		}

@@ -12,12 +12,14 @@ import (
 // Seen is what an engine shows of one app.
 type Seen = reconcile.Seen
 
-// Engine is the Docker side: what runs, and effects on it. An error of Observe
-// means the engine did not answer, never "nothing runs".
+// Engine is the Docker side, one host or several: what runs, and effects on it.
+// An error of Observe means that no host answered, never "nothing runs"; hosts
+// that did not answer beside others that did are named in Seen.
 type Engine interface {
-	Observe(ctx context.Context, app spec.Name) (Seen, error)
+	Observe(ctx context.Context, app spec.Name, look reconcile.Look) (Seen, error)
 	// Apps lists every app that has containers of this controller, with the
-	// highest generation on their labels.
+	// highest generation on their labels; of hosts that do not answer, what they
+	// had when they were last seen. An error means that no host answered.
 	Apps(ctx context.Context) (map[spec.Name]int64, error)
 	// Perform does one step of the kinds resolve, pull, ensure, stop, remove,
 	// test and evidence. It may be repeated.

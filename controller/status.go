@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -34,7 +33,7 @@ func (c *Controller) Status(ctx context.Context, filter spec.Name) (api.StatusLi
 	if err := group.Wait(); err != nil {
 		return api.StatusList{}, err
 	}
-	out := api.StatusList{At: now(), Controller: c.controllerStatus(), Apps: []reconcile.Status{}}
+	out := api.StatusList{At: now(), Controller: c.controllerStatus(ctx), Apps: []reconcile.Status{}}
 	for _, s := range found {
 		if s != nil { // gone meanwhile
 			out.Apps = append(out.Apps, *s)
@@ -51,9 +50,9 @@ func (c *Controller) Status(ctx context.Context, filter spec.Name) (api.StatusLi
 
 // describe tells how one app is; nil if it is not known any more.
 func (c *Controller) describe(ctx context.Context, app spec.Name) (*reconcile.Status, error) {
-	state, known, err := c.opts.Store.Load(app)
+	state, known, err := c.load(app)
 	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", app, err)
+		return nil, err
 	}
 	if !known {
 		return nil, nil
@@ -61,7 +60,8 @@ func (c *Controller) describe(ctx context.Context, app spec.Name) (*reconcile.St
 	world, stale := c.present(ctx, state)
 	s := reconcile.Describe(input(state, world))
 	if stale != nil {
-		s.Synced = reconcile.Condition{Reason: reconcile.ReasonEngineUnavailable, Message: words[engineSide].lost + ": " + stale.Error()}
+		s.Synced = reconcile.Condition{}
+		s.Synced.Reason, s.Synced.Message = c.lostWords(state.Desired.Service, stale)
 	}
 	return &s, nil
 }
@@ -80,7 +80,7 @@ func (c *Controller) present(ctx context.Context, state reconcile.State) (reconc
 	if saw.engine == nil {
 		saw.engine = saw.store
 	}
-	c.answered(ctx, engineSide, saw.engine)
+	c.heard(ctx, state.Desired.Service, saw.seen, saw.engine)
 	world := c.memory.last(state.Desired.Service.Name)
 	return world, saw.engine
 }
@@ -90,10 +90,10 @@ type lostError struct{ message string }
 
 func (e lostError) Error() string { return e.message }
 
-func (c *Controller) controllerStatus() api.ControllerStatus {
+func (c *Controller) controllerStatus(ctx context.Context) api.ControllerStatus {
 	return api.ControllerStatus{
 		ID: c.opts.ID, Version: c.opts.Version, Started: c.started.UTC(), Listen: c.opts.Listen,
-		Engine: c.health.of(engineSide), Proxy: c.health.of(proxySide),
+		Engine: c.health.of(engineSide), Proxy: c.health.of(proxySide), Hosts: c.hostsStatus(ctx),
 	}
 }
 
@@ -126,7 +126,7 @@ func (c *Controller) Version(ctx context.Context) (api.Version, error) {
 func (c *Controller) conditionCounts() map[[2]string]int {
 	out := map[[2]string]int{}
 	for _, app := range c.family.all() {
-		state, known, err := c.opts.Store.Load(app)
+		state, known, err := c.load(app)
 		if err != nil || !known {
 			continue // a scrape is no place to tell of it: the passes do
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -63,29 +62,15 @@ func (e wordsError) Error() string { return string(e) }
 
 // newCheck returns the probe that want asks for.
 func (p *Prober) newCheck(want reconcile.ProbeTarget) check {
-	address := probed(want)
 	switch want.Health.Kind {
 	case spec.HealthHTTP:
-		return newHTTPCheck(p.opts.Dial, address, want.Health)
+		return newHTTPCheck(p.opts.Dial, want.Address, want.Health)
 	case spec.HealthTCP:
-		return newTCPCheck(p.opts.Dial, address)
+		return newTCPCheck(p.opts.Dial, want.Address)
 	case spec.HealthDocker:
 		return newDockerCheck(p.opts.Docker, want.Container)
 	}
 	return always(outcome{failed, "no probe of kind " + string(want.Health.Kind)})
-}
-
-// probed is the address that is probed: the one that the proxy uses, with the
-// port of the health settings if they have one.
-func probed(want reconcile.ProbeTarget) string {
-	host, port, err := net.SplitHostPort(want.Address)
-	if err != nil {
-		return want.Address
-	}
-	if want.Health.Port > 0 {
-		port = strconv.Itoa(want.Health.Port)
-	}
-	return net.JoinHostPort(host, port)
 }
 
 // always is a check whose outcome is known without asking.

@@ -87,19 +87,19 @@ func TestDocker(t *testing.T) {
 	}
 }
 
-func TestThePortOfTheHealthSettingsIsProbed(t *testing.T) {
-	for _, c := range []struct {
-		address string
-		port    int
-		want    string
-	}{
-		{"10.0.0.2:80", 0, "10.0.0.2:80"},
-		{"10.0.0.2:80", 9090, "10.0.0.2:9090"},
-		{"[fd00::2]:80", 9090, "[fd00::2]:9090"},
-		{"", 9090, ""},
-	} {
-		if got := probed(reconcile.ProbeTarget{Address: c.address, Health: spec.Health{Port: c.port}}); got != c.want {
-			t.Errorf("%+v: %s", c, got)
+// TestTheAddressIsProbedAsItIs: the port of the health settings is one inside the
+// container, and may be reached elsewhere.
+func TestTheAddressIsProbedAsItIs(t *testing.T) {
+	asked := ""
+	p := New(Options{Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+		asked = address
+		return nil, errors.New("refused")
+	}})
+	for _, kind := range []spec.HealthKind{spec.HealthHTTP, spec.HealthTCP} {
+		want := reconcile.ProbeTarget{Address: "10.0.0.2:20001", Health: spec.Health{Kind: kind, Port: 9090, Path: "/"}}
+		if p.newCheck(want).within(t.Context(), time.Second); asked != want.Address {
+			t.Errorf("%s: %q was asked", kind, asked)
 		}
+		asked = ""
 	}
 }

@@ -114,7 +114,7 @@ func MoveAside(path string) (kept string, err error) {
 	if _, err := os.Lstat(path); err != nil {
 		return "", fmt.Errorf("move the store aside: %w", err)
 	}
-	kept, err = freeName(path + ".damaged-" + time.Now().UTC().Format("20060102T150405Z"))
+	kept, err = freeName(path + ".aside-" + time.Now().UTC().Format("20060102T150405Z"))
 	if err != nil {
 		return "", fmt.Errorf("move %s aside: %w", path, err)
 	}

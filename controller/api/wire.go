@@ -111,8 +111,22 @@ type ControllerStatus struct {
 	// Engine and Proxy: whether each answered when last asked, in Message why not.
 	Engine reconcile.Condition `json:"engine"`
 	Proxy  reconcile.Condition `json:"proxy"`
+	// Hosts are in the order they were configured; none while there is only one,
+	// without a name.
+	Hosts []HostStatus `json:"hosts,omitempty"`
 	// Listen are the addresses the proxy serves on, "http://0.0.0.0:80".
 	Listen []string `json:"listen,omitempty"`
+}
+
+// HostStatus is one host: a Docker Engine that apps are placed on.
+type HostStatus struct {
+	Name    string `json:"name"`
+	URL     string `json:"url,omitempty"`     // of its engine
+	Address string `json:"address,omitempty"` // where it publishes ports; empty: it has the proxy
+	// Answers: whether it did when last asked, in Message why not.
+	Answers   reconcile.Condition `json:"answers"`
+	Engine    string              `json:"engine,omitempty"`     // version of its Docker Engine
+	EngineAPI string              `json:"engine_api,omitempty"` // API version in use
 }
 
 // SourceStatus is one watched set of files.

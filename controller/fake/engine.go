@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +31,8 @@ type Call struct {
 	App  spec.Name
 }
 
-// Engine is a Docker Engine in memory. Its zero value is not usable.
+// Engine is a Docker Engine in memory, or several on as many hosts. Its zero
+// value is not usable.
 type Engine struct {
 	// Fault, when set, is asked before every call.
 	Fault func(Call) Fault
@@ -47,9 +47,14 @@ type Engine struct {
 	mu         sync.Mutex
 	away       bool
 	next       int
-	containers map[string]*container // by name
+	hosts      []string              // names; one without a name unless there are several
+	hostAway   map[string]bool       // does not answer
+	hostDark   map[string]bool       // nobody reaches what runs there
+	memory     map[string]sightings  // what was last seen, by host
+	listed     map[string]bool       // all of its apps were seen since Teal started
+	containers map[string]*container // by host and name
 	images     map[string]Image      // by reference, in the registry
-	local      map[string]Image      // by digest, on the host
+	local      map[string]Image      // by host and digest
 	watchers   map[int]*watcher
 }
 
@@ -64,6 +69,7 @@ type container struct {
 	restarts  bool      // and it will: it was not stopped
 	gone      time.Time // removing: when it has vanished
 	exitCount int
+	port      int // of the host, that it has; 0: one that is of no interest
 }
 
 // ErrAway is what an engine or proxy that does not answer returns.
@@ -72,6 +78,7 @@ var ErrAway = errors.New("connection refused")
 // NewEngine returns an engine without containers and images.
 func NewEngine() *Engine {
 	return &Engine{
+		hosts: []string{""}, hostAway: map[string]bool{}, hostDark: map[string]bool{}, memory: map[string]sightings{}, listed: map[string]bool{},
 		containers: map[string]*container{}, images: map[string]Image{}, local: map[string]Image{}, watchers: map[int]*watcher{},
 	}
 }
@@ -81,9 +88,11 @@ func (e *Engine) Publish(ref string, img Image) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.images[ref] = img
-	if had, ok := e.local[img.Digest]; ok && !img.Missing {
-		had.Behaviour = img.Behaviour
-		e.local[img.Digest] = had
+	for _, host := range e.hosts {
+		if had, ok := e.local[key(host, img.Digest)]; ok && !img.Missing {
+			had.Behaviour = img.Behaviour
+			e.local[key(host, img.Digest)] = had
+		}
 	}
 }
 
@@ -103,7 +112,7 @@ func (e *Engine) Prune() {
 	defer e.mu.Unlock()
 	used := map[string]bool{}
 	for _, c := range e.containers {
-		used[c.Image] = true
+		used[key(c.Host, c.Image)] = true
 	}
 	for digest := range e.local {
 		if !used[digest] {
@@ -112,17 +121,23 @@ func (e *Engine) Prune() {
 	}
 }
 
-// Stranger runs a container that is not ours.
-func (e *Engine) Stranger(name string) {
+// Stranger runs a container that is not ours, on the first host.
+func (e *Engine) Stranger(name string) { e.Before("", name, "", Behaviour{}) }
+
+// Before runs a container that is not ours on a host, where the proxy reaches it
+// at address.
+func (e *Engine) Before(host, name, address string, b Behaviour) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.next++
-	e.containers[name] = &container{stranger: true, Container: reconcile.Container{
-		ID: fmt.Sprintf("c%d", e.next), Name: name, State: reconcile.Running, StartedAt: stamp(),
+	host = e.known(host)
+	e.containers[key(host, name)] = &container{stranger: true, behaviour: b, Container: reconcile.Container{
+		ID: fmt.Sprintf("c%d", e.next), Name: name, Host: host, State: reconcile.Running, StartedAt: stamp(), Address: address,
 	}}
 }
 
-// Kill ends a running container as a crash does, or removes it by hand.
+// Kill ends a running container as a crash does, or removes it by hand. It is
+// named as Names does.
 func (e *Engine) Kill(name string, remove bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -136,11 +151,14 @@ func (e *Engine) Kill(name string, remove bool) bool {
 	} else if c.State == reconcile.Running {
 		e.exit(c, stamp(), 137)
 	}
-	e.tell(c.app)
+	if c.app != (spec.Name{}) {
+		e.tell(c.app)
+	}
 	return true
 }
 
-// Names lists all containers, strangers too, sorted.
+// Names lists all containers, strangers too, sorted; with several hosts as
+// host/name.
 func (e *Engine) Names() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -152,58 +170,28 @@ func (e *Engine) Names() []string {
 	return out
 }
 
-// Look returns what runs of app, without a fault: the world as it is.
+// Look returns what runs of app, without a fault: the world as it is, on all
+// hosts. Containers of before Teal are not in it.
 func (e *Engine) Look(app spec.Name) reconcile.Seen {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.look(app)
+	e.settle()
+	var seen reconcile.Seen
+	for _, host := range e.hosts {
+		seen = joined(seen, e.onHost(host, app, nil))
+	}
+	return seen
 }
 
-func (e *Engine) look(app spec.Name) reconcile.Seen {
-	var seen reconcile.Seen
+// settle brings all containers up to the present.
+func (e *Engine) settle() {
 	now := stamp()
 	for name, c := range e.containers {
 		e.advance(c, now)
 		if c.State == reconcile.Removing && !now.Before(c.gone) {
 			delete(e.containers, name)
-			continue
-		}
-		if c.stranger || c.app != app {
-			continue
-		}
-		if c.test {
-			x := c.Container
-			seen.Test = &x
-			continue
-		}
-		seen.Containers = append(seen.Containers, c.Container)
-	}
-	slices.SortFunc(seen.Containers, func(a, b reconcile.Container) int { return strings.Compare(a.Name, b.Name) })
-	return seen
-}
-
-// Observe implements controller.Engine.
-func (e *Engine) Observe(ctx context.Context, app spec.Name) (reconcile.Seen, error) {
-	if err := e.meet(ctx, Call{Name: "observe", App: app}); err != nil {
-		return reconcile.Seen{}, err
-	}
-	return e.Look(app), nil
-}
-
-// Apps implements controller.Engine.
-func (e *Engine) Apps(ctx context.Context) (map[spec.Name]int64, error) {
-	if err := e.meet(ctx, Call{Name: "apps"}); err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	out := map[spec.Name]int64{}
-	for _, c := range e.containers {
-		if !c.stranger {
-			out[c.app] = max(out[c.app], c.Generation)
 		}
 	}
-	return out, nil
 }
 
 // meet lets a question fail.

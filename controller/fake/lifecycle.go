@@ -56,7 +56,7 @@ func (e *Engine) HealthyAt(id string, t time.Time) bool {
 		return false
 	}
 	e.advance(c, stamp())
-	return c.State == reconcile.Running && !t.Before(c.StartedAt) && c.behaviour.healthyAt(c.StartedAt, t)
+	return c.State == reconcile.Running && !e.dark(c) && !t.Before(c.StartedAt) && c.behaviour.healthyAt(c.StartedAt, t)
 }
 
 // run returns the present run of a container: when it began and how it goes.
@@ -69,7 +69,7 @@ func (e *Engine) run(id string) (start time.Time, b Behaviour, ok bool) {
 		return time.Time{}, Behaviour{}, false
 	}
 	e.advance(c, stamp())
-	return c.StartedAt, c.behaviour, c.State == reconcile.Running
+	return c.StartedAt, c.behaviour, c.State == reconcile.Running && !e.dark(c)
 }
 
 // Passed reports whether the container at address would pass a probe now, or
@@ -83,8 +83,8 @@ func (e *Engine) Passed(address string, within time.Duration) bool {
 			continue
 		}
 		e.advance(c, now)
-		if c.State != reconcile.Running {
-			return within > 0 && (c.State == reconcile.Exited || c.State == reconcile.Restarting)
+		if c.State != reconcile.Running || e.dark(c) {
+			return within > 0 && (c.State == reconcile.Exited || c.State == reconcile.Restarting || e.dark(c))
 		}
 		return c.behaviour.healthyAt(c.StartedAt, now) || c.behaviour.healthyAt(c.StartedAt, now.Add(-within))
 	}

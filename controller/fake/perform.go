@@ -24,6 +24,8 @@ func (e *Engine) Perform(ctx context.Context, s reconcile.Step) reconcile.Outcom
 		return infra(reconcile.ReasonEngineUnavailable, ctx.Err().Error())
 	case away || fault == Unanswered:
 		return infra(reconcile.ReasonEngineUnavailable, "deadline exceeded")
+	case e.silent(s) != nil:
+		return infra(reconcile.ReasonHostAway, e.silent(s).Error())
 	case fault == Refused:
 		return infra(refusal(s.Kind), "refused by the test")
 	}
@@ -79,67 +81,29 @@ func (e *Engine) did(s reconcile.Step, c reconcile.Container) {
 	}
 }
 
-func (e *Engine) resolve(s reconcile.Step) reconcile.Outcome {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	img, ok := e.images[s.Image.Ref]
-	switch {
-	case !ok || img.Missing:
-		return permanent(reconcile.ReasonImageNotFound, s.Image.Ref+": manifest unknown")
-	case img.Denied:
-		return permanent(reconcile.ReasonImageDenied, s.Image.Ref+": denied")
-	}
-	return reconcile.Outcome{Image: reconcile.Image{Ref: s.Image.Ref, Digest: img.Digest}}
-}
-
-func (e *Engine) pull(ctx context.Context, s reconcile.Step) reconcile.Outcome {
-	e.mu.Lock()
-	img, ok := e.find(s.Image.Digest)
-	e.mu.Unlock()
-	if !ok {
-		return permanent(reconcile.ReasonImageNotFound, s.Image.Ref+": manifest unknown")
-	}
-	if err := sleep(ctx, img.Size); err != nil {
-		return infra(reconcile.ReasonRegistryUnavailable, err.Error())
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.local[s.Image.Digest] = img
-	return reconcile.Outcome{}
-}
-
-// find looks an image up by digest, in the registry and on the host.
-func (e *Engine) find(digest string) (Image, bool) {
-	if img, ok := e.local[digest]; ok {
-		return img, true
-	}
-	for _, img := range e.images {
-		if img.Digest == digest && !img.Missing && !img.Denied {
-			return img, true
-		}
-	}
-	return Image{}, false
-}
-
 // ensure creates and starts a replica, as far as that is needed.
 func (e *Engine) ensure(s reconcile.Step, half bool) reconcile.Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.look(s.App)
+	e.settle()
 	x := s.Ensure
+	host := e.known(x.Host)
 	name := spec.ContainerName(s.App, x.Colour, x.Revision.ID, x.Replica)
-	c := e.containers[name]
+	c := e.containers[key(host, name)]
 	switch {
 	case c == nil:
 		if !x.Revision.Known() {
 			return permanent(reconcile.ReasonEngineRefused, "revision "+x.Revision.ID+" is not known: nothing to create "+name+" from")
 		}
-		img, ok := e.find(x.Revision.Image.Digest) // one that was pruned is fetched again
+		img, ok := e.find(host, x.Revision.Image.Digest) // one that was pruned is fetched again
 		if !ok {
 			return permanent(reconcile.ReasonImageNotFound, x.Revision.Image.Ref+": manifest unknown")
 		}
-		e.local[x.Revision.Image.Digest] = img
-		c = e.create(s, name, img)
+		if e.taken(host, s) {
+			return infra(reconcile.ReasonPortTaken, "port is already allocated")
+		}
+		e.local[key(host, x.Revision.Image.Digest)] = img
+		c = e.create(s, host, name, img)
 	case c.stranger || c.Revision != x.Revision.ID:
 		return permanent(reconcile.ReasonNameTaken, "the name "+name+" is in use by a stranger")
 	case c.State == reconcile.Removing:
@@ -156,29 +120,56 @@ func (e *Engine) ensure(s reconcile.Step, half bool) reconcile.Outcome {
 	return reconcile.Outcome{}
 }
 
-func (e *Engine) create(s reconcile.Step, name string, img Image) *container {
+func (e *Engine) create(s reconcile.Step, host, name string, img Image) *container {
 	e.next++
 	x := s.Ensure
 	c := &container{
-		app: s.App, behaviour: img.Behaviour, policy: x.Revision.Container.Restart != "no",
+		app: s.App, behaviour: img.Behaviour, policy: x.Revision.Container.Restart != "no", port: e.port(s),
 		Container: reconcile.Container{
-			ID: fmt.Sprintf("c%d", e.next), Name: name, Colour: x.Colour, Replica: x.Replica, Revision: x.Revision.ID,
+			ID: fmt.Sprintf("c%d", e.next), Name: name, Host: host, Colour: x.Colour, Replica: x.Replica, Revision: x.Revision.ID,
 			Generation: x.Generation, Rollout: x.Rollout, Image: x.Revision.Image.Digest, State: reconcile.Created,
 		},
 	}
 	if x.Revision.Port > 0 {
-		c.Address = fmt.Sprintf("10.0.%d.%d:%d", e.next/250, e.next%250+1, x.Revision.Port)
+		port := x.Revision.Port
+		if c.port != 0 {
+			port = c.port
+		}
+		c.Address = fmt.Sprintf("10.0.%d.%d:%d", e.next/250, e.next%250+1, port)
 	}
-	e.containers[name] = c
+	e.containers[key(host, name)] = c
 	return c
+}
+
+// port is the fixed port of its host that a replica takes; 0: a free one.
+func (e *Engine) port(s reconcile.Step) int {
+	p := s.Ensure.Revision.Container.Publish
+	if p == nil || len(e.hosts) == 1 {
+		return 0
+	}
+	return p.Of(s.Ensure.Colour).From + s.Ensure.Seat
+}
+
+// taken reports whether another container has the port of a replica.
+func (e *Engine) taken(host string, s reconcile.Step) bool {
+	port := e.port(s)
+	for _, c := range e.containers {
+		if port != 0 && c.Host == host && c.port == port && c.app == s.App {
+			return true
+		}
+	}
+	return false
 }
 
 // end stops a container and, for a removal, removes it. What is not there is
 // done.
 func (e *Engine) end(ctx context.Context, s reconcile.Step) reconcile.Outcome {
 	e.mu.Lock()
-	e.look(s.App)
+	e.settle()
 	c := e.byID(s.Container)
+	if c != nil && c.Host != e.known(s.Host) {
+		c = nil // no such container there
+	}
 	var wait time.Duration
 	switch {
 	case c == nil:
@@ -191,7 +182,7 @@ func (e *Engine) end(ctx context.Context, s reconcile.Step) reconcile.Outcome {
 	if c == nil {
 		return reconcile.Outcome{}
 	}
-	if c.stranger {
+	if c.stranger && (s.Kind != reconcile.StepStop || !s.Foreign) {
 		return permanent(reconcile.ReasonNameTaken, c.Name+" is not ours")
 	}
 	if err := sleep(ctx, wait); err != nil {
@@ -216,7 +207,7 @@ func (e *Engine) end(ctx context.Context, s reconcile.Step) reconcile.Outcome {
 func (e *Engine) remove(c *container) reconcile.Outcome {
 	now := stamp()
 	if e.Removing == 0 {
-		delete(e.containers, c.Name)
+		delete(e.containers, key(c.Host, c.Name))
 		return reconcile.Outcome{}
 	}
 	c.State, c.gone = reconcile.Removing, now.Add(e.Removing)
@@ -226,17 +217,18 @@ func (e *Engine) remove(c *container) reconcile.Outcome {
 func (e *Engine) test(s reconcile.Step) reconcile.Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.look(s.App)
+	e.settle()
+	host := e.known(s.Host)
 	name := s.App.Project + "-" + s.App.Service + "-test-" + s.Test.Rollout
-	if e.containers[name] != nil {
+	if e.containers[key(host, name)] != nil {
 		return reconcile.Outcome{}
 	}
-	img := e.local[s.Test.Revision.Image.Digest]
+	img := e.local[key(host, s.Test.Revision.Image.Digest)]
 	e.next++
-	e.containers[name] = &container{
+	e.containers[key(host, name)] = &container{
 		app: s.App, test: true, behaviour: Behaviour{Exits: 2 * time.Second, Test: img.Behaviour.Test},
 		Container: reconcile.Container{
-			ID: fmt.Sprintf("c%d", e.next), Name: name, Rollout: s.Test.Rollout, Colour: s.Test.Colour,
+			ID: fmt.Sprintf("c%d", e.next), Name: name, Host: host, Rollout: s.Test.Rollout, Colour: s.Test.Colour,
 			Revision: s.Test.Revision.ID, State: reconcile.Running, StartedAt: stamp(), Image: s.Test.Revision.Image.Digest,
 		},
 	}
@@ -248,7 +240,7 @@ func (e *Engine) evidence(s reconcile.Step) reconcile.Outcome {
 	defer e.mu.Unlock()
 	out := &reconcile.Evidence{At: stamp()}
 	for _, id := range slices.Sorted(slices.Values(s.Containers)) {
-		if c := e.byID(id); c != nil && !c.test {
+		if c := e.byID(id); c != nil && !c.test && c.Host == e.known(s.Located[id]) && e.absent(c.Host) == nil {
 			out.Containers = append(out.Containers, reconcile.ContainerEvidence{
 				Name: c.Name, State: string(c.State), ExitCode: c.ExitCode, Restarts: c.Restarts, Logs: []string{c.Name + " says goodbye"},
 			})

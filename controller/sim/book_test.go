@@ -102,6 +102,9 @@ func excused(rec reconcile.Record, c reconcile.Container) bool {
 // ended: S1 and S10 nothing that serves or has requests in flight, S7 no
 // standby before its time.
 func (b *book) ended(s reconcile.Step, c reconcile.Container) {
+	if c.Foreign {
+		b.stopped(s, c)
+	}
 	if c.Colour == "" || c.State != reconcile.Running {
 		return
 	}
@@ -117,8 +120,30 @@ func (b *book) ended(s reconcile.Step, c reconcile.Container) {
 	}
 	state := b.state(s.App)
 	if by := state.Record.Standby; by != nil && c.Colour == by.Colour && c.Revision == by.Revision.ID && c.Replica <= state.Desired.Service.Replicas &&
-		!state.Desired.Pruned && (by.Until.IsZero() || time.Now().Before(by.Until)) {
+		!state.Desired.Pruned && !apart(state.Desired.Service, c) && (by.Until.IsZero() || time.Now().Before(by.Until)) {
 		b.r.fail("S7: standby %s was ended before its time", c.Name)
+	}
+}
+
+// apart reports whether c is not on its place: the one that is may do for it.
+func apart(s spec.Service, c reconcile.Container) bool {
+	return len(s.Hosts) > 0 && c.Host != s.Hosts[(c.Replica-1)%len(s.Hosts)]
+}
+
+// stopped: S12 what was there before Teal is only ever stopped, and of an app,
+// and when it stands for nothing any more.
+func (b *book) stopped(s reconcile.Step, c reconcile.Container) {
+	rec := b.state(s.App).Record
+	owns := func(p *reconcile.Placement) bool {
+		return p != nil && p.Colour == c.Colour && p.Revision.ID == c.Revision
+	}
+	switch {
+	case s.Kind != reconcile.StepStop || c.Colour == "":
+		b.r.fail("S12: %s %s", s.Kind, c.Name)
+	case owns(rec.Stable):
+		b.r.fail("S12: %s was stopped while it is stable", c.Name)
+	case rec.Stable == nil && rec.Candidate == nil:
+		b.r.fail("S12: %s was stopped before anything replaced it", c.Name)
 	}
 }
 
@@ -201,18 +226,28 @@ func (b *book) switched(app spec.Name, state reconcile.State, now reconcile.Back
 	}
 }
 
+// begins reports whether a step is about a candidate: a host that is back may
+// have brought more revisions, which are removed before one is made.
+func (b *book) begins(s reconcile.Step) bool {
+	c := b.state(s.App).Record.Candidate
+	return s.Kind == reconcile.StepEnsure && c != nil && c.Revision.ID == s.Ensure.Revision.ID && c.Colour == s.Ensure.Colour
+}
+
 // crowd: S4 at most two revisions per app, and per colour no more than wished
 // for of each; S12 strangers are there.
-func (b *book) crowd(app spec.Name) {
+func (b *book) crowd(s reconcile.Step) {
+	app := s.App
 	revisions, count := map[string]bool{}, map[slot]int{}
 	for _, c := range b.r.engine.Look(app).Containers {
 		if c.State == reconcile.Removing {
 			continue
 		}
-		revisions[c.Revision] = true
-		count[slot{app, c.Colour, c.Revision}]++
+		if !b.r.gone[c.Host] {
+			revisions[c.Revision] = true
+		}
+		count[slot{app, c.Colour, c.Revision + c.Host}]++
 	}
-	if len(revisions) > 2 {
+	if len(revisions) > 2 && (len(b.r.hosts) == 0 || b.begins(s)) {
 		b.r.fail("S4: %d revisions of %s have containers", len(revisions), app)
 	}
 	for s, n := range count {
@@ -220,7 +255,9 @@ func (b *book) crowd(app spec.Name) {
 			b.r.fail("S4: %d containers of %s %.8s", n, s.colour, s.rev)
 		}
 	}
-	if !slices.Contains(b.r.engine.Names(), "somebody-elses") {
-		b.r.fail("S12: a stranger's container was touched")
+	for _, name := range b.r.strangers {
+		if !slices.Contains(b.r.engine.Names(), name) {
+			b.r.fail("S12: a stranger's container %s was touched", name)
+		}
 	}
 }

@@ -14,10 +14,11 @@ import (
 
 // chaos is what happens to the world, by weight.
 func (r *run) chaos() {
-	acts := []struct {
+	type act struct {
 		weight int
 		do     func()
-	}{
+	}
+	acts := []act{
 		{30, r.wish.edit},
 		{10, r.command},
 		{20, func() { r.process.fuse = r.rng.IntN(14) }},
@@ -30,6 +31,9 @@ func (r *run) chaos() {
 		{3, func() { r.log("images pruned"); r.engine.Prune() }},
 		{2, r.badApply},
 		{1, r.loseStore},
+	}
+	if r.shape != plain {
+		acts = append(acts, act{12, r.hostGoes}, act{12, r.hostReturns}, act{6, r.wish.place}, act{3, r.killAdopted})
 	}
 	sum := 0
 	for _, a := range acts {
@@ -56,7 +60,7 @@ func (r *run) away(what string, set func(bool)) {
 
 // killContainer crashes or removes a container by hand.
 func (r *run) killContainer() {
-	names := slices.DeleteFunc(r.engine.Names(), func(n string) bool { return !strings.HasPrefix(n, "p-") })
+	names := slices.DeleteFunc(r.engine.Names(), func(n string) bool { return !strings.HasPrefix(n[strings.IndexByte(n, '/')+1:], "p-") })
 	if len(names) == 0 {
 		return
 	}

@@ -13,7 +13,8 @@ import (
 func (b *book) saved(app spec.Name, before reconcile.State, d reconcile.Decision) {
 	b.commands(app, before, d)
 	if d.Gone {
-		if n := len(b.r.engine.Look(app).Containers); n > 0 || !before.Desired.Pruned {
+		b.r.lost = b.r.lost || len(b.r.engine.Look(app).Containers) > 0
+		if n := len(b.knowable(app)); n > 0 || !before.Desired.Pruned {
 			b.r.fail("L7: %s is gone with %d containers left, pruned=%t", app, n, before.Desired.Pruned)
 		}
 		return
@@ -25,6 +26,7 @@ func (b *book) saved(app spec.Name, before reconcile.State, d reconcile.Decision
 	if c := rec.Candidate; c != nil && c.Generation > rec.Generation {
 		b.r.fail("S11: a rollout of generation %d is ahead of %d", c.Generation, rec.Generation)
 	}
+	b.begun(app, before, d)
 	b.effects(app, old, d)
 	b.stable(app, old, rec)
 	b.standby(app, before, rec)
@@ -56,6 +58,9 @@ func (b *book) stable(app spec.Name, old, rec reconcile.Record) {
 	if old.Stable != nil && old.Stable.Colour == rec.Stable.Colour && old.Stable.Revision.ID == rec.Stable.Revision.ID {
 		return
 	}
+	if rec.Stable.Adopted && (old.Stable == nil || old.Stable.Adopted) {
+		return // it is taken over, and gets the route next
+	}
 	b.keeps(app, old, rec)
 	if x, ok := live(b.r.proxy.Look().Table, app); !ok || !is(x, rec.Stable) {
 		b.r.fail("S3: %s %.8s of %s was made stable, the proxy serves %s %.8s", rec.Stable.Colour, rec.Stable.Revision.ID, app, x.Colour, x.Revision)
@@ -75,9 +80,34 @@ func (b *book) keeps(app spec.Name, old, rec reconcile.Record) {
 	}
 }
 
+// begun: no rollout begins while a host is away that a replica belongs on.
+func (b *book) begun(app spec.Name, before reconcile.State, d reconcile.Decision) {
+	s := before.Desired.Service
+	for _, e := range d.Events {
+		for n := range min(len(s.Hosts), s.Replicas) {
+			if e.Reason == reconcile.ReasonRolloutStarted && b.r.gone[s.Hosts[n]] {
+				b.r.fail("a rollout of %s began while host %s is away", app, s.Hosts[n])
+			}
+		}
+	}
+}
+
+// knowable are the containers of an app without those on a host that it is not
+// placed on any more and that is away: a Teal that was started since then cannot
+// know of them.
+func (b *book) knowable(app spec.Name) []reconcile.Container {
+	hosts := b.state(app).Desired.Service.Hosts
+	return slices.DeleteFunc(b.r.engine.Look(app).Containers, func(c reconcile.Container) bool {
+		return b.r.gone[c.Host] && !slices.Contains(hosts, c.Host)
+	})
+}
+
 // alive reports whether a placement has containers.
 func (b *book) alive(app spec.Name, p *reconcile.Placement) bool {
-	return slices.ContainsFunc(b.r.engine.Look(app).Containers, func(c reconcile.Container) bool {
+	if p.Adopted {
+		return false // it may be seen no more when the file does not name it
+	}
+	return slices.ContainsFunc(b.knowable(app), func(c reconcile.Container) bool {
 		return c.Colour == p.Colour && c.Revision == p.Revision.ID
 	})
 }

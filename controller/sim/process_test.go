@@ -53,11 +53,11 @@ type (
 	}
 )
 
-func (e engine) Observe(ctx context.Context, app spec.Name) (reconcile.Seen, error) {
+func (e engine) Observe(ctx context.Context, app spec.Name, look reconcile.Look) (reconcile.Seen, error) {
 	if e.p.dead {
 		return reconcile.Seen{}, errDead
 	}
-	return e.Engine.Observe(ctx, app)
+	return e.Engine.Observe(ctx, app, look)
 }
 
 func (e engine) Perform(ctx context.Context, s reconcile.Step) reconcile.Outcome {
@@ -137,9 +137,10 @@ func (r *run) begin() {
 	}
 	r.process = &process{run: r, fuse: -1}
 	r.prober = r.newProber()
+	r.engine.Restart()
 	r.ctl = controller.New(controller.Options{
 		ID: "sim", Store: store{r.store, r.process}, Engine: engine{r.engine, r.process}, Proxy: proxy{r.proxy, r.process},
-		Prober: r.prober, Logger: r.logger, Parallel: 1,
+		Prober: r.prober, Logger: r.logger, Parallel: 1, Hosts: r.hosts,
 	})
 	r.lookAtAll()
 }

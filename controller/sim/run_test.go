@@ -18,6 +18,9 @@ import (
 // run is one seed.
 type run struct {
 	seed    uint64
+	shape   shape
+	hosts   []string        // names; none where there is one host
+	gone    map[string]bool // hosts that are away
 	rng     *rand.Rand
 	begun   time.Time
 	store   *fake.Store
@@ -31,18 +34,19 @@ type run struct {
 	due      map[spec.Name]time.Time
 	fullLook time.Time
 	calm     bool      // no more faults
-	lost     bool      // the store was, once
+	lost     bool      // the store was, once, or an app that a host still has
 	instant  time.Time // of the last pass
 	crowd    int       // passes in that instant
 	passes   int
 	effects  int
 	kills    int
 
-	wish  *wish
-	book  *book
-	trace []string
-	bad   string // the first property that did not hold
-	final string // how things were at the end, if it is bad
+	strangers []string // containers that are not ours
+	wish      *wish
+	book      *book
+	trace     []string
+	bad       string // the first property that did not hold
+	final     string // how things were at the end, if it is bad
 }
 
 const (
@@ -51,13 +55,17 @@ const (
 	traceKept = 400
 )
 
-func newRun(seed uint64) *run {
+func newRun(seed uint64, shape shape) *run {
 	r := &run{
-		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x7ea1)), begun: time.Now(),
+		seed: seed, shape: shape, gone: map[string]bool{}, rng: rand.New(rand.NewPCG(seed, 0x7ea1)), begun: time.Now(),
 		store: fake.NewStore(), engine: fake.NewEngine(), proxy: fake.NewProxy(),
 		logger: slog.New(slog.DiscardHandler), due: map[spec.Name]time.Time{},
 	}
 	r.book = newBook(r)
+	if shape.hosts() {
+		r.hosts = []string{"a", "b", "c"}[:2+r.rng.IntN(2)]
+		r.engine.Hosts(r.hosts...)
+	}
 	r.wish = newWish(r)
 	r.engine.Fault, r.proxy.Fault = r.fault, r.fault
 	r.store.Fault = func(string) bool { return !r.calm && r.chance(100) }
@@ -67,6 +75,7 @@ func newRun(seed uint64) *run {
 	r.proxy.Lingering = []time.Duration{0, 2 * time.Second, time.Minute}[r.rng.IntN(3)]
 	r.engine.Listen(r.heard)
 	r.engine.Stranger("somebody-elses")
+	r.strangers = r.engine.Names()
 	return r
 }
 
@@ -165,8 +174,8 @@ func (r *run) fail(format string, args ...any) {
 
 // report prints what happened.
 func (r *run) report(t *testing.T) {
-	t.Errorf("seed %d: %s\n%s\n%s\nagain: go test ./controller/sim -run TestSimulation -sim.from %d -sim.seeds 1",
-		r.seed, r.bad, strings.Join(r.trace[max(0, len(r.trace)-traceKept):], "\n"), r.final, r.seed)
+	t.Errorf("seed %d: %s\n%s\n%s\nagain: go test ./controller/sim -run TestSimulation -sim.from %d -sim.seeds 1 -sim.shape %d",
+		r.seed, r.bad, strings.Join(r.trace[max(0, len(r.trace)-traceKept):], "\n"), r.final, r.seed, r.shape)
 }
 
 // world prints how things are.
@@ -191,7 +200,7 @@ func (r *run) world() string {
 		}
 		fmt.Fprintln(&b)
 		for _, c := range r.engine.Look(app).Containers {
-			fmt.Fprintf(&b, "    %s %s %s started %s\n", c.Name, c.State, c.Address, c.StartedAt.Sub(r.begun))
+			fmt.Fprintf(&b, "    %s %s %s %s started %s\n", c.Host, c.Name, c.State, c.Address, c.StartedAt.Sub(r.begun))
 		}
 	}
 	return b.String()
@@ -225,7 +234,7 @@ func (r *run) saved(app spec.Name, before reconcile.State, d reconcile.Decision)
 // performed logs what came of a step.
 func (r *run) performed(s reconcile.Step, out reconcile.Outcome) {
 	r.effects++
-	r.book.crowd(s.App)
+	r.book.crowd(s)
 	if out.Failure != nil {
 		r.log("%s: %s → %s", s.App, s, out.Failure)
 		return

@@ -15,6 +15,7 @@ func (r *run) settle() {
 	r.process.fuse = -1
 	r.log("calm")
 	r.wish.offer()
+	r.apart()
 	r.advance(45 * time.Minute)
 	r.ended()
 	if r.bad != "" {
@@ -36,6 +37,7 @@ func (r *run) settle() {
 	}
 	r.advance(25 * time.Minute)
 	r.fulfilled()
+	r.moved()
 	r.still()
 }
 
@@ -88,11 +90,14 @@ func (r *run) apps() []spec.Name {
 func (r *run) fulfilled() {
 	for _, app := range r.apps() {
 		s := r.wish.services[app.Service]
-		if s == nil {
+		switch {
+		case s == nil:
 			r.fail("L7: %s was pruned and is still known", app)
-			continue
+		case s.Rollout == nil && len(s.Adopt) > 0:
+			r.untouched(*s)
+		default:
+			r.compare(*s)
 		}
-		r.compare(*s)
 	}
 	for _, route := range r.proxy.Look().Table.Routes {
 		// What a lost store knew and the file does not name is left alone.
@@ -133,6 +138,9 @@ func (r *run) containers(s spec.Service, rec reconcile.Record) {
 		if !owned || c.State == reconcile.Removing || c.State == reconcile.Created {
 			r.fail("L7: %s (%s) is left over", c.Name, c.State)
 		}
+		if c.Colour == rec.Stable.Colour {
+			r.sits(s, c)
+		}
 		if c.Colour == rec.Stable.Colour && c.State != reconcile.Running {
 			r.fail("L4: %s is %s", c.Name, c.State)
 		}
@@ -145,6 +153,14 @@ func (r *run) containers(s spec.Service, rec reconcile.Record) {
 	}
 	if seen.Test != nil {
 		r.fail("L7: the test of %s is left over", s.Name)
+	}
+}
+
+// untouched: S12 of a dependency that was there before Teal.
+func (r *run) untouched(s spec.Service) {
+	rec := r.book.state(s.Name).Record
+	if rec.Phase != reconcile.Idle || rec.Stable == nil || !rec.Stable.Adopted {
+		r.fail("S12: %s is %s, stable %+v", s.Name, rec.Phase.Words(), rec.Stable)
 	}
 }
 

@@ -12,7 +12,30 @@ import (
 var (
 	seeds = flag.Uint64("sim.seeds", 2000, "how many seeds are run")
 	from  = flag.Uint64("sim.from", 1, "the first of them")
+	only  = flag.Int("sim.shape", -1, "the shape of all of them, instead of each in turn")
 )
+
+// shape is what a seed's world consists of.
+type shape int
+
+const (
+	plain   shape = iota // one host
+	hosted               // two or three hosts
+	adopted              // one host, and containers of before Teal
+	both
+	shapes
+)
+
+// shapeOf is the shape of a seed.
+func shapeOf(seed uint64) shape {
+	if *only >= 0 {
+		return shape(*only)
+	}
+	return shape(seed % uint64(shapes))
+}
+
+func (s shape) hosts() bool  { return s == hosted || s == both }
+func (s shape) adopts() bool { return s == adopted || s == both }
 
 // badSeeds failed once; they always run. 14: the route of an app that is gone
 // came back with an old table. 48, 237: a drain that began before the proxy
@@ -22,7 +45,11 @@ var (
 // 7530, 10193: stable was made behind an old route to another revision of its
 // colour. 7369: a dependency had three revisions. 13453: what was taken for
 // stable was not what the proxy served.
+// They are of the plain shape.
 var badSeeds = []uint64{14, 48, 237, 394, 452, 682, 1624, 5381, 7369, 7530, 10193, 13453}
+
+// badShapes failed in another shape.
+var badShapes = map[shape][]uint64{}
 
 // shards run side by side.
 const shards = 4
@@ -39,7 +66,7 @@ func TestSimulation(t *testing.T) {
 			t.Run(fmt.Sprint(shard), func(t *testing.T) {
 				t.Parallel()
 				for seed := *from + shard; seed < *from+*seeds; seed += shards {
-					count(simulate(t, seed))
+					count(simulate(t, seed, shapeOf(seed)))
 				}
 			})
 		}
@@ -49,13 +76,18 @@ func TestSimulation(t *testing.T) {
 
 func TestBadSeeds(t *testing.T) {
 	for _, seed := range badSeeds {
-		simulate(t, seed)
+		simulate(t, seed, plain)
+	}
+	for shape, seeds := range badShapes {
+		for _, seed := range seeds {
+			simulate(t, seed, shape)
+		}
 	}
 }
 
 // TestSameSeedSameTrace is what makes a failing seed worth anything.
 func TestSameSeedSameTrace(t *testing.T) {
-	a, b := simulate(t, 42), simulate(t, 42)
+	a, b := simulate(t, 42, both), simulate(t, 42, both)
 	if len(a.trace) != len(b.trace) {
 		t.Fatalf("%d and %d lines", len(a.trace), len(b.trace))
 	}
@@ -67,10 +99,10 @@ func TestSameSeedSameTrace(t *testing.T) {
 }
 
 // simulate lives through one seed.
-func simulate(t *testing.T, seed uint64) (r *run) {
+func simulate(t *testing.T, seed uint64, shape shape) (r *run) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r = newRun(seed)
+		r = newRun(seed, shape)
 		r.begin()
 		acts := 10 + r.rng.IntN(30)
 		for n := 0; n < acts && r.bad == ""; n++ {

@@ -74,6 +74,9 @@ func (w *wish) add(name string) {
 			Drain: spec.Drain{Requests: seconds(20), Upgraded: seconds(20)},
 		}
 	}
+	if w.r.shape != plain {
+		w.settleIn(s)
+	}
 	w.services[name] = s
 }
 
