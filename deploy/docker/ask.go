@@ -17,7 +17,7 @@ func (e *Engine) Version(ctx context.Context) (version, api string, err error) {
 		return v, err
 	})
 	if err != nil {
-		return "", "", fmt.Errorf("ask the engine for its version: %w", err)
+		return "", "", e.onHost(fmt.Errorf("ask the engine for its version: %w", err))
 	}
 	return v.Version, v.APIVersion, nil
 }
@@ -27,7 +27,7 @@ func (e *Engine) Version(ctx context.Context) (version, api string, err error) {
 func (e *Engine) Health(ctx context.Context, id string) (status reconcile.EngineHealth, output string, err error) {
 	found, err := e.inspect(ctx, id)
 	if err != nil {
-		return "", "", err
+		return "", "", e.onHost(err)
 	}
 	if found.State == nil || found.State.Health == nil {
 		return reconcile.HealthNone, "", nil

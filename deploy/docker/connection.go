@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/registry"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -22,8 +23,10 @@ import (
 // place to be fitted in.
 type dockerAPI interface {
 	Close() error
+	NegotiateAPIVersionPing(ping types.Ping)
 	Ping(ctx context.Context) (types.Ping, error)
 	ServerVersion(ctx context.Context) (types.Version, error)
+	Info(ctx context.Context) (system.Info, error)
 	ClientVersion() string
 	DaemonHost() string
 	Events(ctx context.Context, options events.ListOptions) (<-chan events.Message, <-chan error)
@@ -36,6 +39,11 @@ type dockerAPI interface {
 	ContainerStop(ctx context.Context, id string, options container.StopOptions) error
 	ContainerRemove(ctx context.Context, id string, options container.RemoveOptions) error
 	ContainerLogs(ctx context.Context, id string, options container.LogsOptions) (io.ReadCloser, error)
+	ContainerExecCreate(ctx context.Context, id string, options container.ExecOptions) (container.ExecCreateResponse, error)
+	ContainerExecAttach(ctx context.Context, exec string, options container.ExecAttachOptions) (types.HijackedResponse, error)
+	ContainerExecInspect(ctx context.Context, exec string) (container.ExecInspect, error)
+	CopyToContainer(ctx context.Context, id, folder string, archive io.Reader, options container.CopyToContainerOptions) error
+	CopyFromContainer(ctx context.Context, id, path string) (io.ReadCloser, container.PathStat, error)
 
 	ImageInspect(ctx context.Context, id string, options ...client.ImageInspectOption) (image.InspectResponse, error)
 	ImagePull(ctx context.Context, ref string, options image.PullOptions) (io.ReadCloser, error)
@@ -62,21 +70,31 @@ type dockerAPI interface {
 // restart, so a lost connection means a new client.
 type connection struct {
 	open    func() (dockerAPI, error)
+	dialler *dialler // nil: the client dials by itself
 	mu      sync.Mutex
 	current dockerAPI
+	known   bool // the engine of current is new enough
 }
 
-func (c *connection) get() (dockerAPI, error) {
+// get returns the client, and whether its engine is known to be new enough.
+func (c *connection) get() (opened dockerAPI, known bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current == nil {
 		opened, err := c.open()
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		c.current = opened
+		c.current, c.known = opened, false
 	}
-	return c.current, nil
+	return c.current, c.known, nil
+}
+
+// judged notes that the engine of used is new enough.
+func (c *connection) judged(used dockerAPI) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = c.known || c.current == used
 }
 
 // lost makes the next get open a new client, unless somebody did so already.
@@ -115,17 +133,22 @@ func openClient(host string) (dockerAPI, error) {
 
 // do calls f with the present client and a time limit.
 func (e *Engine) do(ctx context.Context, limit time.Duration, f func(context.Context, dockerAPI) error) error {
-	a, err := e.conn.get()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	a, err := e.client(ctx)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	err = f(ctx, a)
+	return e.noteLoss(a, f(ctx, a))
+}
+
+// noteLoss gives up a client whose connection is lost, as err may tell.
+func (e *Engine) noteLoss(a dockerAPI, err error) error {
 	if client.IsErrConnectionFailed(err) {
 		if closing := e.conn.lost(a); closing != nil {
 			e.log.Warn("closing a lost connection failed", keyError, closing)
 		}
+		err = e.conn.dialler.explain(err)
 	}
 	return err
 }

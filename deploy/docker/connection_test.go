@@ -104,7 +104,7 @@ func TestEngineIsFoundAgainAfterItWasAway(t *testing.T) {
 	case <-time.After(limit):
 		t.Fatal("the watch goes on without an engine")
 	}
-	if _, err := engine.Observe(t.Context(), name); err == nil {
+	if _, err := engine.Observe(t.Context(), name, reconcile.Look{}); err == nil {
 		t.Error("an engine that is away shows something")
 	}
 	if _, err := engine.Apps(t.Context()); err == nil {
@@ -178,7 +178,7 @@ func TestEngineThatHangsIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := spec.Name{Project: "p", Service: "web"}
-	if _, err := engine.Observe(t.Context(), name); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := engine.Observe(t.Context(), name, reconcile.Look{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("observe: %v", err)
 	}
 	step := reconcile.Step{Kind: reconcile.StepRemove, Container: "x"}

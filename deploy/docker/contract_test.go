@@ -14,8 +14,22 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	contract.Run(t, func(t *testing.T) contract.Subject {
 		engine, _ := open(t, docker.Options{})
+		return contract.Subject{
+			Engine: engine,
+			Image:  func(t testing.TB, b contract.Behaviour) reconcile.Image { return local(t, behaviours[b]) },
+			By:     person{dockertest.Client(t)},
+		}
+	})
+}
+
+// The same holds for a host whose replicas publish ports.
+func TestContractOnAnAddress(t *testing.T) {
+	t.Parallel()
+	contract.Run(t, func(t *testing.T) contract.Subject {
+		engine, _ := open(t, onHost())
 		return contract.Subject{
 			Engine: engine,
 			Image:  func(t testing.TB, b contract.Behaviour) reconcile.Image { return local(t, behaviours[b]) },

@@ -12,7 +12,7 @@ import (
 
 // create makes the container with its first network. again says that a look
 // will show what to do next; so it does after a success.
-func (e *Engine) create(ctx context.Context, r request, avoid map[netip.Addr]bool) (again bool, err error) {
+func (e *Engine) create(ctx context.Context, r request, avoid avoided) (again bool, err error) {
 	err = e.createOnce(ctx, r, avoid)
 	switch {
 	case err == nil, errdefs.IsConflict(err):
@@ -27,13 +27,17 @@ func (e *Engine) create(ctx context.Context, r request, avoid map[netip.Addr]boo
 	return lostAnswer(ctx, err), err
 }
 
-// createOnce holds the slots from the choice of an address until it is taken.
-func (e *Engine) createOnce(ctx context.Context, r request, avoid map[netip.Addr]bool) error {
+// createOnce holds the slots from the choice of address and ports until they
+// are taken.
+func (e *Engine) createOnce(ctx context.Context, r request, avoid avoided) error {
 	if r.id.Port != 0 {
 		e.slots.Lock()
 		defer e.slots.Unlock()
 	}
 	if err := checkRequest(e.policy(r.id.Name.Project), r.host); err != nil {
+		return err
+	}
+	if err := e.publish(ctx, r, avoid); err != nil {
 		return err
 	}
 	networks, err := e.firstEndpoint(ctx, r, avoid)
@@ -51,17 +55,17 @@ func (e *Engine) createOnce(ctx context.Context, r request, avoid map[netip.Addr
 }
 
 // firstEndpoint is how the container joins its first network.
-func (e *Engine) firstEndpoint(ctx context.Context, r request, avoid map[netip.Addr]bool) (*network.NetworkingConfig, error) {
+func (e *Engine) firstEndpoint(ctx context.Context, r request, avoid avoided) (*network.NetworkingConfig, error) {
 	var endpoint *network.EndpointSettings
 	switch {
-	case r.id.Port != 0:
-		address, err := e.freeAddress(ctx, r.id, avoid)
+	case e.onIngress(r):
+		address, err := e.freeAddress(ctx, r.id, avoid.addresses)
 		if err != nil {
 			return nil, err
 		}
 		endpoint = fixed(address)
 	case len(r.project) > 0:
-		endpoint = r.endpoint(r.project[0])
+		endpoint = r.endpoint(r.leadingOut())
 	default:
 		return nil, nil
 	}
@@ -74,7 +78,7 @@ func fixed(a netip.Addr) *network.EndpointSettings {
 
 // join connects the container to every network it should be on and is not.
 func (e *Engine) join(ctx context.Context, r request, found container.InspectResponse) error {
-	if r.id.Port != 0 && found.NetworkSettings.Networks[e.ingress.Name] == nil {
+	if e.onIngress(r) && boundTo(found, r.id.Port) == "" && found.NetworkSettings.Networks[e.ingress.Name] == nil {
 		if err := e.joinIngress(ctx, r, found.ID); err != nil {
 			return err
 		}

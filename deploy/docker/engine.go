@@ -19,6 +19,19 @@ type Options struct {
 	// Host is the engine's address (unix:///…, tcp://…). Empty: what the
 	// environment says (DOCKER_HOST and its companions), else the local socket.
 	Host string
+	// Dial opens each connection to the engine. Host is then only its name in
+	// errors, and the environment has no say. nil: what Host says.
+	Dial DialFunc
+	// Name is the host's name, which containers, errors and log lines carry.
+	// Empty: the only host, which needs none.
+	Name string
+	// Address is the address of the host, one of its own, on which replicas of
+	// routed apps publish a port and the proxy reaches them. Empty: the proxy is on
+	// the same host and reaches them on the ingress network.
+	Address string
+	// Ports are the ports of Address that are given out, if an app does not name
+	// its own (spec.Container.Publish). The zero value means DefaultPorts.
+	Ports spec.PortRange
 	// ControllerID marks what is ours. Two controllers of one engine need two.
 	ControllerID string
 	Ingress      Ingress
@@ -32,6 +45,10 @@ type Options struct {
 	Logger   *slog.Logger
 	Progress func(app spec.Name, text string) // how far a pull has come; may be nil
 }
+
+// DefaultPorts are given out where nothing else is configured. They lie below
+// what Linux takes for outgoing connections.
+var DefaultPorts = spec.PortRange{From: 20000, To: 29999}
 
 // Ingress is the network on which the proxy reaches the replicas of routed apps.
 type Ingress struct {
@@ -81,6 +98,9 @@ func (l Limits) orDefaults() Limits {
 
 // Engine is one Docker Engine. Its methods may be called at once.
 type Engine struct {
+	name       string
+	publishOn  string // Options.Address
+	ports      spec.PortRange
 	controller string
 	ingress    Ingress
 	auth       authn.Keychain
@@ -89,9 +109,10 @@ type Engine struct {
 	log        *slog.Logger
 	progress   func(spec.Name, string)
 	conn       connection
+	namesakes  namesakes
 
 	networks sync.Mutex // held while a network is looked for and made
-	slots    sync.Mutex // held while an address is chosen and taken
+	slots    sync.Mutex // held while an address or a port is chosen and taken
 
 	warned struct {
 		sync.Mutex
@@ -105,6 +126,7 @@ func New(opts Options) (*Engine, error) {
 		return nil, errors.New("docker: options name no controller id")
 	}
 	e := &Engine{
+		name:       opts.Name,
 		controller: opts.ControllerID,
 		ingress:    opts.Ingress,
 		auth:       opts.Auth,
@@ -112,6 +134,10 @@ func New(opts Options) (*Engine, error) {
 		limits:     opts.Limits.orDefaults(),
 		log:        opts.Logger,
 		progress:   opts.Progress,
+	}
+	var err error
+	if e.publishOn, e.ports, err = publishing(opts.Address, opts.Ports); err != nil {
+		return nil, fmt.Errorf("docker: %w", e.onHost(err))
 	}
 	if e.ingress.Name == "" {
 		e.ingress.Name = "teal-ingress"
@@ -122,6 +148,9 @@ func New(opts Options) (*Engine, error) {
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
+	if e.name != "" {
+		e.log = e.log.With(keyHost, e.name)
+	}
 	if e.policy == nil {
 		e.policy = func(string) spec.Policy { return spec.Policy{} }
 	}
@@ -129,9 +158,13 @@ func New(opts Options) (*Engine, error) {
 		e.progress = func(spec.Name, string) {}
 	}
 	e.conn.open = func() (dockerAPI, error) { return openClient(opts.Host) }
+	if opts.Dial != nil {
+		e.conn.dialler = &dialler{dial: opts.Dial}
+		e.conn.open = func() (dockerAPI, error) { return openDialled(opts.Host, e.conn.dialler.open) }
+	}
 	e.warned.ids = map[string]bool{}
-	if _, err := e.conn.get(); err != nil {
-		return nil, fmt.Errorf("docker: %w", err)
+	if _, _, err := e.conn.get(); err != nil {
+		return nil, fmt.Errorf("docker: %w", e.onHost(err))
 	}
 	return e, nil
 }
@@ -141,10 +174,10 @@ func (e *Engine) Close() error { return e.conn.close() }
 
 // Ping asks the engine whether it answers.
 func (e *Engine) Ping(ctx context.Context) error {
-	return e.do(ctx, e.limits.Call, func(ctx context.Context, a dockerAPI) error {
+	return e.onHost(e.do(ctx, e.limits.Call, func(ctx context.Context, a dockerAPI) error {
 		_, err := a.Ping(ctx)
 		return err
-	})
+	}))
 }
 
 // warnOnce logs a warning about a container the first time only.
@@ -160,6 +193,9 @@ func (e *Engine) warnOnce(id, name string, err error) {
 
 // Keys of log attributes.
 const (
+	keyHost      = "host"
+	keyPort      = "port"
+	keyOwner     = "owner"
 	keyContainer = "container"
 	keyNetwork   = "network"
 	keyAddress   = "address"

@@ -13,9 +13,10 @@ import (
 	"teal/spec"
 )
 
-// tries bounds how often one step looks again: after an address or a name that
-// was taken meanwhile, an image that was pruned, a call whose answer was lost.
-const tries = 8
+// tries bounds how often one step looks again: after an address, a port or a
+// name that was taken meanwhile, an image that was pruned, a call whose answer
+// was lost. Another port takes two looks.
+const tries = 16
 
 // ensure makes a replica exist and run. Ours with the same revision is used as
 // it is; a stranger of its name is a permanent failure and is not touched.
@@ -32,7 +33,7 @@ func (e *Engine) run(ctx context.Context, r request) error {
 	if err := e.surroundings(ctx, r); err != nil {
 		return err
 	}
-	avoid := map[netip.Addr]bool{}
+	avoid := newAvoided()
 	var last error
 	for range tries {
 		found, err := e.find(ctx, r)
@@ -91,7 +92,7 @@ func (e *Engine) find(ctx context.Context, r request) (*container.InspectRespons
 
 // bringUp makes a container that is there run, and joins the networks that a
 // creation which was cut short left out.
-func (e *Engine) bringUp(ctx context.Context, r request, found container.InspectResponse, avoid map[netip.Addr]bool) (again bool, err error) {
+func (e *Engine) bringUp(ctx context.Context, r request, found container.InspectResponse, avoid avoided) (again bool, err error) {
 	switch state := reconcile.ContainerState(found.State.Status); state {
 	case reconcile.Removing, reconcile.Dead:
 		return false, infra(reconcile.ReasonEngineUnavailable, "container %s is %s", r.id.name(), state)
@@ -101,6 +102,10 @@ func (e *Engine) bringUp(ctx context.Context, r request, found container.Inspect
 		err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error { return a.ContainerUnpause(ctx, found.ID) })
 		return true, err
 	case reconcile.Created, reconcile.Exited:
+		if e.misplaced(r, found) {
+			e.log.Warn("container does not publish on the host's address and is made again", keyContainer, r.id.name(), keyAddress, e.publishOn)
+			return true, e.discard(ctx, found.ID)
+		}
 		if err := e.join(ctx, r, found); err != nil {
 			return false, err
 		}
@@ -111,7 +116,7 @@ func (e *Engine) bringUp(ctx context.Context, r request, found container.Inspect
 
 // start starts a container that does not run. One whose address is taken, whose
 // network is gone or that is half started cannot be mended: it is made again.
-func (e *Engine) start(ctx context.Context, r request, found container.InspectResponse, avoid map[netip.Addr]bool) (again bool, err error) {
+func (e *Engine) start(ctx context.Context, r request, found container.InspectResponse, avoid avoided) (again bool, err error) {
 	err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
 		return a.ContainerStart(ctx, found.ID, container.StartOptions{})
 	})
@@ -120,12 +125,17 @@ func (e *Engine) start(ctx context.Context, r request, found container.InspectRe
 	}
 	err = fmt.Errorf("start %s: %w", r.id.name(), err)
 	reason, _ := said(err)
-	if reason != reconcile.ReasonAddressTaken && !errdefs.IsNotFound(err) && !halfStarted(err, found.ID) {
+	switch {
+	case reason == reconcile.ReasonPortTaken:
+		return e.portTaken(ctx, r, found, err, avoid)
+	case notItsOwn(err):
+		return false, permanent(reconcile.ReasonEngineRefused, "%v; the host has no such address: configure one of those that it has (ip address)", err)
+	case reason != reconcile.ReasonAddressTaken && !errdefs.IsNotFound(err) && !halfStarted(err, found.ID):
 		return lostAnswer(ctx, err), err
 	}
 	if endpoint := found.NetworkSettings.Networks[e.ingress.Name]; endpoint != nil && endpoint.IPAMConfig != nil {
 		if a, wrong := netip.ParseAddr(endpoint.IPAMConfig.IPv4Address); wrong == nil {
-			avoid[a] = true
+			avoid.addresses[a] = true
 		}
 	}
 	e.log.Warn("container cannot start in its place and is made again", keyContainer, r.id.name(), keyError, err)

@@ -177,7 +177,7 @@ func TestImitationIsIgnoredAndReportedOnce(t *testing.T) {
 	damaged[spec.LabelColour] = "red"
 	byHand(t, name.Project+"-damaged", img.Digest, damaged, "none", &network.EndpointSettings{})
 	for range 3 {
-		seen, err := engine.Observe(t.Context(), name)
+		seen, err := engine.Observe(t.Context(), name, reconcile.Look{})
 		if err != nil || len(seen.Containers) != 1 || seen.Containers[0].Colour != spec.Green {
 			t.Fatalf("seen %+v, %v", seen, err)
 		}

@@ -56,7 +56,7 @@ func (e *Engine) evidence(ctx context.Context, step reconcile.Step) (*reconcile.
 // container.
 func (e *Engine) lastLines(ctx context.Context, id string) []string {
 	out := &bounded{left: evidenceBytes}
-	if err := e.Logs(ctx, id, evidenceLines, false, out); err != nil && !errors.Is(err, errEnough) {
+	if err := e.logs(ctx, id, evidenceLines, false, out); err != nil && !errors.Is(err, errEnough) {
 		return []string{"(the log could not be read: " + printable(err.Error()) + ")"}
 	}
 	return tidy(out.kept.String())

@@ -36,6 +36,12 @@ var words = []struct {
 	{"is ambiguous", reconcile.ReasonEngineUnavailable}, // see findNetwork, which mends it
 }
 
+// notItsOwn reports whether a container cannot start because it publishes on an
+// address that is none of the host's.
+func notItsOwn(err error) bool {
+	return strings.Contains(err.Error(), "cannot assign requested address")
+}
+
 // halfStarted reports whether an engine that was killed in the middle of
 // starting a container cannot start it any more: its runtime has a task of that
 // id that the engine knows nothing of (seen with 20.10).

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"teal/reconcile"
@@ -32,6 +33,11 @@ func (e *Engine) replicaOf(app spec.Name, en reconcile.Ensure) identity {
 		},
 		image: cmp.Or(en.Revision.Image.Ref, en.Revision.Container.Image),
 	}
+}
+
+// seed is what the place of a replica is chosen by: the same for each revision.
+func (id identity) seed() string {
+	return id.Name.String() + "/" + string(id.Colour) + "/" + strconv.Itoa(id.Replica)
 }
 
 // testOf is the identity of a one-shot test.

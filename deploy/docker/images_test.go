@@ -234,7 +234,7 @@ func TestTestMayHaveAnImageOfItsOwn(t *testing.T) {
 		}
 	}
 	await(t, "the test passes", func() bool {
-		seen, err := engine.Observe(t.Context(), name)
+		seen, err := engine.Observe(t.Context(), name, reconcile.Look{})
 		if err != nil || seen.Test == nil {
 			t.Fatal(seen.Test, err)
 		}
@@ -245,7 +245,7 @@ func TestTestMayHaveAnImageOfItsOwn(t *testing.T) {
 	if f := engine.Perform(t.Context(), reconcile.Step{Kind: reconcile.StepTest, App: name, Test: &run}).Failure; f != nil {
 		t.Fatal(f)
 	}
-	if seen, err := engine.Observe(t.Context(), name); err != nil || seen.Test == nil || seen.Test.Revision != run.Revision.ID {
+	if seen, err := engine.Observe(t.Context(), name, reconcile.Look{}); err != nil || seen.Test == nil || seen.Test.Revision != run.Revision.ID {
 		t.Errorf("test %+v, %v", seen.Test, err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -171,8 +170,7 @@ func (e *Engine) freeAddress(ctx context.Context, id identity, avoid map[netip.A
 	if err := e.addFixed(ctx, &in); err != nil {
 		return netip.Addr{}, err
 	}
-	seed := id.Name.String() + "/" + string(id.Colour) + "/" + strconv.Itoa(id.Replica)
-	address, err := slot(in.subnet, seed, func(a netip.Addr) bool { return a == in.gateway || in.used[a] || avoid[a] })
+	address, err := slot(in.subnet, id.seed(), func(a netip.Addr) bool { return a == in.gateway || in.used[a] || avoid[a] })
 	if err != nil {
 		return netip.Addr{}, infra(reconcile.ReasonAddressTaken, "network %s: %v", e.ingress.Name, err)
 	}

@@ -37,6 +37,11 @@ type IngressState struct {
 // LookAtIngress tells how the ingress network is, without changing anything. It
 // is an error if the engine does not answer or a configured subnet is none.
 func (e *Engine) LookAtIngress(ctx context.Context) (IngressState, error) {
+	out, err := e.lookAtIngress(ctx)
+	return out, e.onHost(err)
+}
+
+func (e *Engine) lookAtIngress(ctx context.Context) (IngressState, error) {
 	out := IngressState{Name: e.ingress.Name}
 	candidates, err := e.candidates()
 	if err != nil {
@@ -146,7 +151,7 @@ func clashes(own network.Inspect, subnet netip.Prefix, networks []network.Summar
 
 // hostRoutes are those of this machine if the engine is on it.
 func (e *Engine) hostRoutes() ([]hostRoute, error) {
-	a, err := e.conn.get()
+	a, _, err := e.conn.get()
 	if err != nil {
 		return nil, err
 	}

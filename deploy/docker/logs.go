@@ -16,6 +16,10 @@ import (
 // negative), standard output and error as they came, and follows it until it
 // or ctx ends if asked to.
 func (e *Engine) Logs(ctx context.Context, id string, tail int, follow bool, w io.Writer) error {
+	return e.onHost(e.logs(ctx, id, tail, follow, w))
+}
+
+func (e *Engine) logs(ctx context.Context, id string, tail int, follow bool, w io.Writer) error {
 	found, err := e.inspect(ctx, id)
 	if err != nil {
 		return err
@@ -28,7 +32,7 @@ func (e *Engine) Logs(ctx context.Context, id string, tail int, follow bool, w i
 		ctx, cancel = context.WithTimeout(ctx, e.limits.Change)
 		defer cancel()
 	}
-	a, err := e.conn.get()
+	a, err := e.client(ctx)
 	if err != nil {
 		return err
 	}

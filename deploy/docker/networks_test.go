@@ -134,7 +134,7 @@ func TestEveryAddressOfASmallSubnetIsGivenOnce(t *testing.T) {
 	}
 	given := map[string]bool{}
 	for _, name := range names {
-		seen, err := engine.Observe(t.Context(), name)
+		seen, err := engine.Observe(t.Context(), name, reconcile.Look{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,19 +22,29 @@ import (
 // inspections bounds how many containers are looked at at once.
 const inspections = 8
 
-// Observe returns the containers of app that are ours by label and by name, and
-// the newest test. An error means that the engine did not answer.
-func (e *Engine) Observe(ctx context.Context, app spec.Name) (reconcile.Seen, error) {
+// Observe returns the containers of app that are ours by label and by name, the
+// adopted ones of look that are on this host, and the newest test. An error means
+// that the engine did not answer.
+func (e *Engine) Observe(ctx context.Context, app spec.Name, look reconcile.Look) (reconcile.Seen, error) {
+	e.namesakes.remember(app, look.Adopted)
+	out, err := e.observe(ctx, app, look)
+	if err != nil {
+		return reconcile.Seen{}, e.onHost(fmt.Errorf("observe %s: %w", app, err))
+	}
+	return out, nil
+}
+
+func (e *Engine) observe(ctx context.Context, app spec.Name, look reconcile.Look) (reconcile.Seen, error) {
 	list, err := e.list(ctx, filters.Arg("label", spec.LabelProject+"="+app.Project), filters.Arg("label", spec.LabelService+"="+app.Service))
 	if err != nil {
-		return reconcile.Seen{}, fmt.Errorf("observe %s: %w", app, err)
+		return reconcile.Seen{}, err
 	}
 	found := make([]*container.InspectResponse, len(list))
-	group, ctx := errgroup.WithContext(ctx)
+	group, inner := errgroup.WithContext(ctx)
 	group.SetLimit(inspections)
 	for i, summary := range list {
 		group.Go(func() error {
-			inspected, err := e.inspect(ctx, summary.ID)
+			inspected, err := e.inspect(inner, summary.ID)
 			if errdefs.IsNotFound(err) {
 				return nil // removed since it was listed
 			}
@@ -43,9 +53,16 @@ func (e *Engine) Observe(ctx context.Context, app spec.Name) (reconcile.Seen, er
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return reconcile.Seen{}, fmt.Errorf("observe %s: %w", app, err)
+		return reconcile.Seen{}, err
 	}
-	return e.seen(found), nil
+	foreign, err := e.adopted(ctx, look.Adopted)
+	if err != nil {
+		return reconcile.Seen{}, err
+	}
+	out := e.seen(found)
+	out.Containers = append(out.Containers, foreign...)
+	slices.SortFunc(out.Containers, func(a, b reconcile.Container) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
 }
 
 // seen sorts what was found into replicas and the test. The engine lists the
@@ -69,23 +86,28 @@ func (e *Engine) seen(found []*container.InspectResponse) reconcile.Seen {
 			out.Test = &c
 		}
 	}
-	slices.SortFunc(out.Containers, func(a, b reconcile.Container) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
 // observed puts an inspected container into the planner's words.
 func (e *Engine) observed(id identity, c container.InspectResponse) reconcile.Container {
+	out := e.condition(c)
+	out.Colour, out.Replica, out.Revision = id.Colour, id.Replica, id.Revision
+	out.Generation, out.Rollout = id.Generation, id.Rollout
+	out.Image = cmp.Or(id.image, c.Config.Image)
+	out.Address, out.Reach = e.address(id, c)
+	return out
+}
+
+// condition is what there is to say of any container.
+func (e *Engine) condition(c container.InspectResponse) reconcile.Container {
 	out := reconcile.Container{
-		ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"),
-		Colour: id.Colour, Replica: id.Replica, Revision: id.Revision,
-		Generation: id.Generation, Rollout: id.Rollout,
-		Image:     cmp.Or(id.image, c.Config.Image),
+		ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), Host: e.name,
 		State:     reconcile.ContainerState(c.State.Status),
 		ExitCode:  c.State.ExitCode,
 		OOMKilled: c.State.OOMKilled,
 		Restarts:  c.RestartCount,
 		StartedAt: engineTime(c.State.StartedAt),
-		Address:   e.address(id, c),
 	}
 	if h := c.State.Health; h != nil && h.Status != container.NoHealthcheck {
 		out.Health = reconcile.EngineHealth(h.Status)
@@ -93,10 +115,29 @@ func (e *Engine) observed(id identity, c container.InspectResponse) reconcile.Co
 	return out
 }
 
-// address is where the proxy reaches a routed container: its fixed address,
-// which is known whether it runs or not.
-func (e *Engine) address(id identity, c container.InspectResponse) string {
-	if id.Port == 0 || c.NetworkSettings == nil {
+// address is where the proxy reaches a routed container, and reach where each
+// of its published ports is: both are known whether it runs or not. The container
+// itself tells, since the host may have been configured otherwise when it was made.
+func (e *Engine) address(id identity, c container.InspectResponse) (address string, reach map[int]string) {
+	if id.Port == 0 {
+		return "", nil
+	}
+	for port := range c.HostConfig.PortBindings {
+		if at := boundTo(c, port.Int()); at != "" && port.Proto() == "tcp" {
+			if reach == nil {
+				reach = map[int]string{}
+			}
+			reach[port.Int()] = at
+		}
+	}
+	if at, ok := reach[id.Port]; ok {
+		return at, reach
+	}
+	return e.ingressAddress(id, c), reach
+}
+
+func (e *Engine) ingressAddress(id identity, c container.InspectResponse) string {
+	if c.NetworkSettings == nil {
 		return ""
 	}
 	endpoint := c.NetworkSettings.Networks[e.ingress.Name]
@@ -128,7 +169,7 @@ func engineTime(text string) time.Time {
 func (e *Engine) Apps(ctx context.Context) (map[spec.Name]int64, error) {
 	list, err := e.list(ctx, filters.Arg("label", spec.LabelRole+"="+spec.RoleReplica))
 	if err != nil {
-		return nil, fmt.Errorf("list apps: %w", err)
+		return nil, e.onHost(fmt.Errorf("list apps: %w", err))
 	}
 	out := map[spec.Name]int64{}
 	for _, c := range list {

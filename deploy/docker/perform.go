@@ -13,7 +13,7 @@ import (
 func (e *Engine) Perform(ctx context.Context, step reconcile.Step) reconcile.Outcome {
 	out, err := e.perform(ctx, step)
 	if err != nil {
-		out.Failure = failure(err)
+		out.Failure = e.failed(err)
 	}
 	return out
 }
@@ -30,7 +30,11 @@ func (e *Engine) perform(ctx context.Context, step reconcile.Step) (out reconcil
 		}
 		err = e.ensure(ctx, step.App, *step.Ensure)
 	case reconcile.StepStop:
-		err = e.stop(ctx, step.Container, step.Grace.D())
+		if step.Foreign {
+			err = e.stopForeign(ctx, step.Container, step.Grace.D())
+		} else {
+			err = e.stop(ctx, step.Container, step.Grace.D())
+		}
 	case reconcile.StepRemove:
 		err = e.remove(ctx, step.Container, step.Grace.D())
 	case reconcile.StepTest:

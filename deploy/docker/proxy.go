@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -29,6 +28,8 @@ type ProxySpec struct {
 	// Listen are the addresses that the program will listen on, as host:port.
 	// They are only looked at: to find out early that another has them.
 	Listen []string
+	// Await starts it although another program has them: it waits for them.
+	Await bool
 	// Grace is how long the program may take to end. 0: 10 s.
 	Grace time.Duration
 	// Replace stops a running proxy that is outdated and starts the new one.
@@ -54,6 +55,11 @@ func (e *Engine) proxyName() string { return "teal-proxy-" + e.controller }
 // port that another program has, and a proxy that keeps exiting, are errors
 // that say so; a stranger's container of its name is a [reconcile.Failure].
 func (e *Engine) EnsureProxy(ctx context.Context, want ProxySpec) (ProxyState, error) {
+	state, err := e.ensureProxy(ctx, want)
+	return state, e.onHost(err)
+}
+
+func (e *Engine) ensureProxy(ctx context.Context, want ProxySpec) (ProxyState, error) {
 	image, err := e.proxyImage(ctx, want.Binary)
 	if err != nil {
 		return ProxyState{}, fmt.Errorf("proxy image: %w", err)
@@ -118,14 +124,9 @@ func (e *Engine) settleProxy(ctx context.Context, want ProxySpec, config *contai
 // startProxy looks first whether the ports are free: with host networking the
 // engine does not, and the proxy would only exit.
 func (e *Engine) startProxy(ctx context.Context, want ProxySpec, id string, state *ProxyState) error {
-	for _, address := range want.Listen {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-		if err != nil {
-			_, port, _ := net.SplitHostPort(address)
-			return infra(reconcile.ReasonPortTaken, "the proxy cannot listen on %s: %v; find who does with: ss -ltnp sport = :%s", address, err, port)
-		}
-		if err := l.Close(); err != nil {
-			return fmt.Errorf("probe %s: %w", address, err)
+	if !want.Await {
+		if err := portsFree(ctx, want.Listen); err != nil {
+			return err
 		}
 	}
 	err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {

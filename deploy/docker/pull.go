@@ -34,8 +34,7 @@ func (e *Engine) pull(ctx context.Context, app spec.Name, img reconcile.Image) e
 	}
 	if errdefs.IsNotFound(err) {
 		if img.Local {
-			return permanent(reconcile.ReasonImageNotFound,
-				"image %s (%s) is not on this host any more, and no registry knows it; build or load it again and change the desired state", img.Ref, img.Digest)
+			return e.localImageGone(img)
 		}
 		if err := e.pullByDigest(ctx, app, img, ref); err != nil {
 			return err
@@ -45,6 +44,16 @@ func (e *Engine) pull(ctx context.Context, app spec.Name, img reconcile.Image) e
 		return nil
 	}
 	return e.tagIfAbsent(ctx, img, ref)
+}
+
+// localImageGone says that an image which no registry knows is not here.
+func (e *Engine) localImageGone(img reconcile.Image) error {
+	if e.name == "" {
+		return permanent(reconcile.ReasonImageNotFound,
+			"image %s (%s) is not on this host any more, and no registry knows it; build or load it again and change the desired state", img.Ref, img.Digest)
+	}
+	return permanent(reconcile.ReasonImageNotFound,
+		"image %s (%s) is on another host but not on %s, or was removed; push it to a registry or load it there", img.Ref, img.Digest, e.name)
 }
 
 // pullByDigest reads the engine's stream to its end: an error may be in it.
@@ -57,7 +66,7 @@ func (e *Engine) pullByDigest(ctx context.Context, app spec.Name, img reconcile.
 	if err != nil {
 		return err
 	}
-	a, err := e.conn.get()
+	a, err := e.client(ctx)
 	if err != nil {
 		return err
 	}

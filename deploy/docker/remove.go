@@ -40,6 +40,7 @@ func (e *Engine) stop(ctx context.Context, id string, grace time.Duration) error
 	return e.stopOurs(ctx, full, grace)
 }
 
+// stopOurs stops a container that the caller knows may be stopped.
 func (e *Engine) stopOurs(ctx context.Context, id string, grace time.Duration) error {
 	err := e.do(ctx, grace+e.limits.Stop, func(ctx context.Context, a dockerAPI) error {
 		return a.ContainerStop(ctx, id, container.StopOptions{Timeout: seconds(grace)})

@@ -22,10 +22,12 @@ import (
 // another controller's containers are on stays.
 func (e *Engine) RemoveAll(ctx context.Context, volumes bool) error {
 	errs := []error{e.removeContainers(ctx), e.removeNetworks(ctx)}
-	if volumes {
-		errs = append(errs, e.removeVolumes(ctx))
+	by := e.byController()
+	if !volumes { // a proxy's own files are nobody's data
+		by.Add("label", spec.LabelRole+"="+spec.RoleProxy)
 	}
-	return errors.Join(append(errs, e.removeProxyImages(ctx))...)
+	errs = append(errs, e.removeVolumes(ctx, by))
+	return e.onHost(errors.Join(append(errs, e.removeProxyImages(ctx))...))
 }
 
 func (e *Engine) removeContainers(ctx context.Context) error {
@@ -83,9 +85,9 @@ func (e *Engine) removeUnused(ctx context.Context, n network.Summary) error {
 	return nil
 }
 
-func (e *Engine) removeVolumes(ctx context.Context) error {
+func (e *Engine) removeVolumes(ctx context.Context, by filters.Args) error {
 	list, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) (volume.ListResponse, error) {
-		return a.VolumeList(ctx, volume.ListOptions{Filters: e.byController()})
+		return a.VolumeList(ctx, volume.ListOptions{Filters: by})
 	})
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", err)

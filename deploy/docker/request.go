@@ -29,6 +29,8 @@ type request struct {
 	host    *container.HostConfig
 	project []spec.Network // to be made and joined
 	volumes []spec.Volume  // to be made
+	// publication is what it publishes on the host's address.
+	publication publication
 }
 
 // replicaRequest puts a replica into the engine's words.
@@ -59,6 +61,9 @@ func (e *Engine) replicaRequest(app spec.Name, en reconcile.Ensure) (request, er
 	}
 	r.mounts(c.Mounts)
 	if err := r.ports(c.Ports); err != nil {
+		return r, err
+	}
+	if r.publication, err = e.publicationOf(app, en); err != nil {
 		return r, err
 	}
 	r.host.NetworkMode = container.NetworkMode(e.firstNetwork(r))
@@ -98,15 +103,37 @@ func (e *Engine) testRequest(app spec.Name, run reconcile.TestRun, img reconcile
 }
 
 // firstNetwork is the one network that every engine accepts at creation: the
-// ingress for a routed app, so that its fixed address is taken at once.
+// ingress for an app that is reached there, so that its fixed address is taken
+// at once.
 func (e *Engine) firstNetwork(r request) string {
 	switch {
-	case r.id.Port != 0:
+	case e.onIngress(r):
 		return e.ingress.Name
 	case len(r.project) > 0:
-		return r.project[0].Name
+		return r.leadingOut().Name
 	}
 	return ""
+}
+
+// onIngress reports whether a container is to be on the ingress network. One
+// that publishes ports is there only if its own networks would keep the engine
+// from publishing: they are all internal.
+func (e *Engine) onIngress(r request) bool {
+	if r.id.Port == 0 {
+		return false
+	}
+	return e.publishOn == "" || len(r.project) > 0 && r.leadingOut().Internal
+}
+
+// leadingOut is the project's first network that is not internal, or else its
+// first one. The engine publishes ports by way of such a network.
+func (r *request) leadingOut() spec.Network {
+	for _, n := range r.project {
+		if !n.Internal {
+			return n
+		}
+	}
+	return r.project[0]
 }
 
 // mounts uses Binds where the engine is to make a missing source: older engines

@@ -139,7 +139,7 @@ func TestPolicyIsCheckedOnTheFinalRequest(t *testing.T) {
 			wants(t, ensure(t, engine, name, en), reconcile.Permanent, reconcile.ReasonEngineRefused, "policy")
 		})
 	}
-	if seen, err := engine.Observe(t.Context(), name); err != nil || len(seen.Containers) != 0 {
+	if seen, err := engine.Observe(t.Context(), name, reconcile.Look{}); err != nil || len(seen.Containers) != 0 {
 		t.Errorf("seen %+v, %v", seen, err)
 	}
 }

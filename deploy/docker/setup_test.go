@@ -82,7 +82,7 @@ func ensured(t testing.TB, engine *docker.Engine, name spec.Name, en reconcile.E
 	if f := ensure(t, engine, name, en); f != nil {
 		t.Fatal(f)
 	}
-	seen, err := engine.Observe(t.Context(), name)
+	seen, err := engine.Observe(t.Context(), name, reconcile.Look{})
 	if err != nil || len(seen.Containers) != 1 {
 		t.Fatalf("observed %+v, %v; want one container", seen, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,23 +20,28 @@ import (
 // moment before it has subscribed, and events of that moment would be lost.
 const overlap = 2 * time.Second
 
-// Watch calls changed for every event of a replica or test of ours, until the
-// stream breaks or ctx ends; it always returns an error. ready is called once
+// turns are the events that may change what is observed. What is left out (an
+// exec, which every HEALTHCHECK does, an attach) changes nothing.
+var turns = []events.Action{
+	events.ActionCreate, events.ActionStart, events.ActionRestart, events.ActionStop, events.ActionDie,
+	events.ActionKill, events.ActionOOM, events.ActionPause, events.ActionUnPause, events.ActionDestroy,
+	events.ActionRemove, events.ActionRename, events.ActionUpdate, events.ActionHealthStatus,
+}
+
+// Watch calls changed for every event of a replica or test of ours, and of the
+// adopted containers that apps were last observed with, until the stream breaks or ctx ends; it always returns an error. ready is called once
 // the stream is open: what is listed after that misses nothing. An event of the
 // last two seconds may be told again.
 func (e *Engine) Watch(ctx context.Context, ready func(), changed func(spec.Name)) error {
-	a, err := e.conn.get()
-	if err != nil {
-		return fmt.Errorf("watch events: %w", err)
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the client's reading goroutine
+	a, err := e.client(ctx)
+	if err != nil {
+		return e.onHost(fmt.Errorf("watch events: %w", err))
+	}
 	messages, failed := a.Events(ctx, events.ListOptions{
-		Since: strconv.FormatInt(time.Now().Add(-overlap).Unix(), 10),
-		Filters: filters.NewArgs(
-			filters.Arg("type", string(events.ContainerEventType)),
-			filters.Arg("label", spec.LabelController+"="+e.controller),
-		),
+		Since:   strconv.FormatInt(time.Now().Add(-overlap).Unix(), 10),
+		Filters: turnsOfContainers(),
 	})
 	select {
 	case err := <-failed:
@@ -46,7 +52,7 @@ func (e *Engine) Watch(ctx context.Context, ready func(), changed func(spec.Name
 	for {
 		select {
 		case m := <-messages:
-			if app, ok := appOf(m); ok {
+			for _, app := range e.appsOf(m) {
 				changed(app)
 			}
 		case err := <-failed:
@@ -64,24 +70,33 @@ func (e *Engine) broken(ctx context.Context, a dockerAPI, err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("watch events: %w", errors.Join(err, e.conn.lost(a)))
+	return e.onHost(fmt.Errorf("watch events: %w", errors.Join(err, e.conn.lost(a))))
 }
 
-// appOf returns the app that an event is about. Events that change nothing (an
-// exec, which every HEALTHCHECK does, or an attach) are about none.
-func appOf(m events.Message) (spec.Name, bool) {
-	labels := m.Actor.Attributes
+// turnsOfContainers cannot select by label: adopted containers have none.
+func turnsOfContainers() filters.Args {
+	args := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)))
+	for _, action := range turns {
+		args.Add("event", string(action))
+	}
+	return args
+}
+
+// appsOf returns the apps that an event is about: the one on the labels of a
+// container of ours, or those that a container of that name is adopted by.
+func (e *Engine) appsOf(m events.Message) []spec.Name {
+	// "health_status: healthy" carries more than the action.
+	action, _, _ := strings.Cut(string(m.Action), ":")
+	if !slices.Contains(turns, events.Action(action)) {
+		return nil
+	}
+	labels := m.Actor.Attributes // the name is among them
+	if labels[spec.LabelController] != e.controller {
+		return e.namesakes.of(labels["name"])
+	}
 	app := spec.Name{Project: labels[spec.LabelProject], Service: labels[spec.LabelService]}
 	if app.Project == "" || app.Service == "" {
-		return app, false
+		return nil
 	}
-	// "health_status: healthy" and "exec_create: /bin/x" carry more than the action.
-	action, _, _ := strings.Cut(string(m.Action), ":")
-	switch events.Action(action) {
-	case events.ActionCreate, events.ActionStart, events.ActionRestart, events.ActionStop, events.ActionDie,
-		events.ActionKill, events.ActionOOM, events.ActionPause, events.ActionUnPause, events.ActionDestroy,
-		events.ActionRemove, events.ActionRename, events.ActionUpdate, events.ActionHealthStatus:
-		return app, true
-	}
-	return app, false
+	return []spec.Name{app}
 }

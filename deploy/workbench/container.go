@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 
 	"teal/spec"
@@ -88,8 +89,8 @@ func address(networks map[string]*network.EndpointSettings) string {
 type Removed struct{ Containers, Networks, Images int }
 
 // Remove removes every container that carries label=value, then every network,
-// then the images that proxies among the containers were made of. A network or
-// image that somebody else's container uses stays.
+// then the volumes that proxies keep their files in and the images that Teal
+// made for them. A network or image that somebody else's container uses stays.
 func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error) {
 	var done Removed
 	if label == "" || value == "" {
@@ -107,12 +108,15 @@ func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error
 		if err := b.removeContainer(ctx, c.ID); err != nil {
 			return done, fmt.Errorf("remove container %s: %w", c.ID, err)
 		}
-		if c.Labels[spec.LabelRole] == spec.RoleProxy {
+		if c.Labels[spec.LabelRole] == spec.RoleProxy && strings.HasPrefix(c.Image, "teal-proxy:") {
 			proxies = append(proxies, c.ImageID)
 		}
 		done.Containers++
 	}
 	if done.Networks, err = b.removeNetworks(ctx, by); err != nil {
+		return done, err
+	}
+	if err := b.removeVolumes(ctx, by); err != nil {
 		return done, err
 	}
 	for _, id := range proxies {
@@ -126,6 +130,22 @@ func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error
 		}
 	}
 	return done, nil
+}
+
+// removeVolumes removes those of proxies: what apps keep is somebody's.
+func (b *Bench) removeVolumes(ctx context.Context, by filters.Args) error {
+	by = by.Clone()
+	by.Add("label", spec.LabelRole+"="+spec.RoleProxy)
+	found, err := b.api.VolumeList(ctx, volume.ListOptions{Filters: by})
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", err)
+	}
+	for _, v := range found.Volumes {
+		if err := b.api.VolumeRemove(ctx, v.Name, false); err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("remove volume %s: %w", v.Name, err)
+		}
+	}
+	return nil
 }
 
 func (b *Bench) removeNetworks(ctx context.Context, by filters.Args) (int, error) {

@@ -27,19 +27,24 @@ type Image struct {
 // Make makes an image. A reference that was taken is moved to it, and the image
 // that had it stays without a name. Images of the same binary share one layer.
 func (b *Bench) Make(ctx context.Context, img Image) error {
-	ctx, cancel := context.WithTimeout(ctx, changeLimit)
-	defer cancel()
 	files, err := rootfs(img.Binary)
 	if err != nil {
 		return fmt.Errorf("pack image %s: %w", img.Ref, err)
 	}
+	return b.load(ctx, img.Ref, files, img.changes())
+}
+
+// load imports a file system as an image; changes are lines of a Dockerfile.
+func (b *Bench) load(ctx context.Context, ref string, files []byte, changes []string) error {
+	ctx, cancel := context.WithTimeout(ctx, changeLimit)
+	defer cancel()
 	source := image.ImportSource{Source: bytes.NewReader(files), SourceName: "-"}
-	stream, err := b.api.ImageImport(ctx, source, img.Ref, image.ImportOptions{Changes: img.changes()})
+	stream, err := b.api.ImageImport(ctx, source, ref, image.ImportOptions{Changes: changes})
 	if err != nil {
-		return fmt.Errorf("import image %s: %w", img.Ref, err)
+		return fmt.Errorf("import image %s: %w", ref, err)
 	}
 	if err := errors.Join(endOf(stream), stream.Close()); err != nil {
-		return fmt.Errorf("import image %s: %w", img.Ref, err)
+		return fmt.Errorf("import image %s: %w", ref, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package workbench_test
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -52,6 +53,22 @@ func TestImageIsMadeStartedAndRemoved(t *testing.T) {
 	}
 	if _, err := b.StartUp(t.Context(), ref, "bridge", purpose); err == nil || !strings.Contains(err.Error(), "create a container of "+ref) {
 		t.Fatalf("start-up of a removed image: %v", err)
+	}
+}
+
+func TestImageOfThisMachinesNginx(t *testing.T) {
+	b, purpose := open(t), "test-"+dockertest.Unique()
+	ref := "teal-workbench-" + purpose + ":nginx"
+	t.Cleanup(func() {
+		if n, err := b.RemoveImages(context.Background(), purpose); err != nil || n != 1 {
+			t.Errorf("removed %d images, %v; want 1", n, err)
+		}
+	})
+	if err := b.MakeNginx(t.Context(), ref, purpose); err != nil {
+		t.Fatal(err)
+	}
+	if took, err := b.StartUp(t.Context(), ref, "bridge", purpose); err != nil || took <= 0 {
+		t.Fatalf("start-up took %s, %v", took, err)
 	}
 }
 

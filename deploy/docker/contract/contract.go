@@ -20,7 +20,7 @@ import (
 
 // Engine is the controller's port of the same name.
 type Engine interface {
-	Observe(ctx context.Context, app spec.Name) (reconcile.Seen, error)
+	Observe(ctx context.Context, app spec.Name, look reconcile.Look) (reconcile.Seen, error)
 	Apps(ctx context.Context) (map[spec.Name]int64, error)
 	Perform(ctx context.Context, step reconcile.Step) reconcile.Outcome
 	Watch(ctx context.Context, ready func(), changed func(spec.Name)) error
@@ -54,7 +54,7 @@ type Somebody interface {
 	Create(t testing.TB, name string) string
 	Stop(t testing.TB, id string)
 	Pause(t testing.TB, id string)
-	Restart(t testing.TB, id string)
+	Restart(t testing.TB, id string) // starts one that does not run
 	Remove(t testing.TB, id string)
 	Exists(t testing.TB, id string) bool
 }
@@ -75,6 +75,9 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"a stop keeps the container and may be repeated", stopKeeps},
 		{"a removal may be repeated, by several at once", removeRepeated},
 		{"what is not ours is neither stopped nor removed", strangerNotRemoved},
+		{"an adopted container is seen by who asks for it", adoptedSeen},
+		{"an adopted container is stopped only when the step says so, and never removed", adoptedStopped},
+		{"a watcher hears of adopted containers", adoptedHeard},
 		{"evidence tells exit codes and last lines, and what is gone", evidenceTold},
 		{"a test runs once and is seen apart", testOnce},
 		{"a failing test shows its exit code", testFails},
@@ -145,7 +148,7 @@ func refused(t testing.TB, s Subject, step reconcile.Step, reason reconcile.Reas
 // observe returns what is seen of an app now.
 func observe(t testing.TB, s Subject, name spec.Name) reconcile.Seen {
 	t.Helper()
-	seen, err := s.Engine.Observe(t.Context(), name)
+	seen, err := s.Engine.Observe(t.Context(), name, reconcile.Look{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func ensureOnce(t *testing.T, s Subject) {
 		got.Generation != 3 || got.Rollout != "r-7" || got.State != reconcile.Running || got.Image != want.Revision.Image.Ref {
 		t.Errorf("seen as %+v", got)
 	}
-	if !strings.HasSuffix(got.Address, ":8080") || got.StartedAt.IsZero() {
+	if published := got.Reach[Port]; published != "" && published != got.Address || published == "" && !strings.HasSuffix(got.Address, ":8080") || got.StartedAt.IsZero() {
 		t.Errorf("address %q, started at %s", got.Address, got.StartedAt)
 	}
 }

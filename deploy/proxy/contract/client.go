@@ -17,6 +17,7 @@ type answer struct {
 	header  http.Header
 	trailer http.Header
 	body    string
+	last    bool // the proxy closes the connection, and said so
 }
 
 // raw is a client below HTTP: it sends exactly what it is told, repeats nothing,
@@ -52,7 +53,7 @@ func (c *raw) receive(method string) (answer, error) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	return answer{status: resp.StatusCode, header: resp.Header, body: string(body)}, err
+	return answer{status: resp.StatusCode, header: resp.Header, body: string(body), last: resp.Close}, err
 }
 
 func (c *raw) ask(s string) answer {
@@ -109,6 +110,9 @@ func (e *env) httpClient(overTLS, two bool) (*http.Client, string) {
 	tr := &http.Transport{Protocols: protocols, TLSClientConfig: &tls.Config{RootCAs: e.Roots}, DisableCompression: true}
 	e.t.Cleanup(tr.CloseIdleConnections)
 	base := "http://" + e.Address
+	if two && e.H2CAddress != "" {
+		base = "http://" + e.H2CAddress
+	}
 	if overTLS {
 		base = "https://" + e.TLSAddress
 	}

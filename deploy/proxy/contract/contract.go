@@ -32,6 +32,11 @@ type Driver struct {
 	// TLSAddress and Roots are for clients with TLS; empty: not tested.
 	TLSAddress string
 	Roots      *x509.CertPool
+	// H2CAddress is for HTTP/2 clients without TLS; empty: Address serves them.
+	H2CAddress string
+	// Reloads tells how often the proxy has loaded a configuration; nil for one
+	// that has none.
+	Reloads func() int
 	// BackendHost is the address backends listen on; empty: 127.0.0.1.
 	BackendHost string
 	// Restart ends the proxy and starts it again on the same state and addresses.
@@ -41,8 +46,11 @@ type Driver struct {
 	// copy), and starts it again.
 	Damage   func(t *testing.T, all bool)
 	Features Features
-	// Switches is how often the load test switches; 0: 60.
-	Switches int
+	// Switches is how often the load tests switch; 0: 60. Weights is how often the
+	// second of them changes weights; 0: 200.
+	Switches, Weights int
+	// Rate is the load of both, in requests per second; 0: 600.
+	Rate int
 }
 
 // Features are what a kind of proxy can do.
@@ -55,12 +63,25 @@ type Features struct {
 	UpgradedLimit bool // upgraded connections end at their drain limit
 	Damage        bool // a damaged table is reported
 	Strict        bool // tables are validated, and stale ones refused
+	// NamedHops: a header that Connection names stops here. A proxy whose headers
+	// are configuration cannot know such names.
+	NamedHops bool
+	// Expect: a client that waits for a word before it sends its body waits for the
+	// app's, not the proxy's.
+	Expect bool
+	// EarlyHead: the head of an answer reaches a gRPC client before anything was
+	// said either way. nginx keeps it back over TLS until there is a message.
+	EarlyHead bool
+	// BrokenChunked: an answer without a length that the app ends early counts as
+	// its failure. A proxy known by its log cannot tell it from a client that left.
+	BrokenChunked bool
 }
 
 // All is a proxy that lacks nothing.
 var All = Features{
 	Hold: true, HTTP2: true, GRPC: true, Interim: true, FullDuplex: true,
 	UpgradedLimit: true, Damage: true, Strict: true,
+	NamedHops: true, Expect: true, EarlyHead: true, BrokenChunked: true,
 }
 
 // Run runs the suite. start is called once per test and must register its own
@@ -112,7 +133,7 @@ var cases = []testCase{
 	{"large bodies pass through", nil, testLargeBodies},
 	{"answers begin before bodies end", func(d *Driver) bool { return d.Features.FullDuplex }, testDuplex},
 	{"trailers and 1xx answers pass", func(d *Driver) bool { return d.Features.Interim }, testInterim},
-	{"a body that nobody wants is not sent", nil, testExpect},
+	{"a body that nobody wants is not sent", func(d *Driver) bool { return d.Features.Expect }, testExpect},
 	{"websockets pass", nil, testWebSocket},
 	{"upgraded connections live until their limit", func(d *Driver) bool { return d.Features.UpgradedLimit }, testUpgradedLimit},
 	{"HTTP/2 clients are served", http2, testHTTP2},
@@ -127,6 +148,7 @@ var cases = []testCase{
 	{"a damaged table is reported and survived", damage, testDamage},
 	{"a table without any good copy serves nothing", damage, testDamageAll},
 	{"switches under load lose nothing", nil, testLoad},
+	{"switches and weights need no reload", func(d *Driver) bool { return d.Reloads != nil }, testNoReload},
 }
 
 func strict(d *Driver) bool { return d.Features.Strict }
@@ -147,6 +169,12 @@ func newEnv(t *testing.T, d *Driver) *env {
 	}
 	if d.Switches == 0 {
 		d.Switches = 60
+	}
+	if d.Rate == 0 {
+		d.Rate = 600
+	}
+	if d.Weights == 0 {
+		d.Weights = 200
 	}
 	return &env{Driver: d, t: t}
 }

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -77,17 +78,33 @@ func testGRPC(t *testing.T, e *env) {
 		mustNot(t, err)
 		req.Header.Set("Content-Type", "application/grpc+proto")
 		req.Header.Set("Te", "trailers")
+		next := make(chan int, 1)
+		said := make(chan error, 1)
+		go func() {
+			var err error
+			for i := range next {
+				_, werr := fmt.Fprintf(in, "message %d", i)
+				err = errors.Join(err, werr)
+			}
+			said <- err
+		}()
+		if !e.Features.EarlyHead {
+			next <- 0
+		}
 		resp, err := c.Do(req)
 		mustNot(t, err)
 		buf := make([]byte, 64)
 		for i := range 5 {
-			_, err := fmt.Fprintf(in, "message %d", i)
-			mustNot(t, err)
+			if i > 0 || e.Features.EarlyHead {
+				next <- i
+			}
 			n, err := resp.Body.Read(buf)
 			if err != nil || string(buf[:n]) != fmt.Sprintf("MESSAGE %d", i) {
 				t.Fatalf("message %d: %q, %v", i, buf[:n], err)
 			}
 		}
+		close(next)
+		mustNot(t, <-said)
 		mustNot(t, in.Close())
 		_, err = io.Copy(io.Discard, resp.Body)
 		mustNot(t, err)

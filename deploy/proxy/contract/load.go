@@ -17,7 +17,6 @@ import (
 
 const (
 	loadConns = 32
-	loadRate  = 600 // requests per second, over all connections
 	loadPause = 100 * time.Millisecond
 )
 
@@ -50,7 +49,7 @@ func testLoad(t *testing.T, e *env) {
 	if failed > 0 {
 		t.Errorf("%d of %d requests failed; the first: %v", failed, sent, first)
 	}
-	if sent < int64(e.Switches)*int64(loadPause/time.Millisecond)*loadRate/1000/4 {
+	if sent < int64(e.Switches)*int64(loadPause/time.Millisecond)*int64(e.Rate)/1000/4 {
 		t.Errorf("only %d requests were sent: the load was no load", sent)
 	}
 }
@@ -85,7 +84,7 @@ func (e *env) startLoad() *load {
 	}
 	l.all.Go(func() {
 		defer close(due)
-		tick := time.NewTicker(time.Second / loadRate)
+		tick := time.NewTicker(time.Second / time.Duration(e.Rate))
 		defer tick.Stop()
 		for i := 0; ; i++ {
 			select {
@@ -149,7 +148,7 @@ func (l *load) once(nc net.Conn, br *bufio.Reader, i int) (keep bool, err error)
 	if a.status != http.StatusOK || !strings.HasPrefix(a.body, "v") {
 		return false, fmt.Errorf("%s %d: %d %q", method, i, a.status, a.body)
 	}
-	return a.header.Get("Connection") != "close", nil
+	return !a.last, nil
 }
 
 func (l *load) note(err error) {

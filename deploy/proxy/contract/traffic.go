@@ -11,6 +11,7 @@ import (
 
 func testSwitch(t *testing.T, e *env) {
 	blue, green := e.start("blue"), e.start("green")
+	e.apply(routeTo(on(spec.Green, "r2", green), on(spec.Blue, "r1", blue)))
 	c := e.dial() // one connection throughout
 	for i := range 50 {
 		first, second := on(spec.Blue, "r1", blue), on(spec.Green, "r2", green)

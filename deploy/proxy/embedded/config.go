@@ -15,15 +15,20 @@ type Config struct {
 	ListenTLS []string // host:port, HTTP/1.1 and HTTP/2 over TLS
 	CertFile  string   // PEM chain; read again when it changes
 	KeyFile   string   // PEM key
-	Admin     string   // path of the unix socket the driver talks to; made with mode 0600
-	Metrics   string   // host:port that serves /metrics as well; empty: only Admin does
-	StateDir  string   // folder of the durable table
-	Logger    *slog.Logger
+	// RedirectHTTPS sends clients of Listen to the first address of ListenTLS.
+	RedirectHTTPS bool
+	// AwaitPorts starts the proxy although another program has some of its
+	// addresses: each is listened on as soon as it is free.
+	AwaitPorts bool
+	Admin      string // path of the unix socket the driver talks to; made with mode 0600
+	Metrics    string // host:port that serves /metrics as well; empty: only Admin does
+	StateDir   string // folder of the durable table
+	Logger     *slog.Logger
 	// Trusted are the peers whose X-Forwarded-* headers are believed: proxies in
 	// front of this one.
 	Trusted []netip.Prefix
 	Limits  Limits
-	// Ready is called once, when every address listens.
+	// Ready is called once, when every address listens or is waited for.
 	Ready func(Addresses)
 }
 
@@ -74,6 +79,8 @@ func (c Config) check() error {
 		return errors.New("proxy: no address to listen on")
 	case len(c.ListenTLS) > 0 && (c.CertFile == "" || c.KeyFile == ""):
 		return fmt.Errorf("proxy: listening with TLS on %v needs a certificate and a key", c.ListenTLS)
+	case c.RedirectHTTPS && len(c.ListenTLS) == 0:
+		return errors.New("proxy: clients are to be sent to HTTPS, but no address listens with TLS")
 	case c.Admin == "":
 		return errors.New("proxy: no path for the admin socket")
 	case len(c.Admin)+len(handoverSuffix+temporarySuffix) > maxUnixPath:

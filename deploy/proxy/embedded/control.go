@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"teal/deploy/proxy/internal/table"
 	"teal/reconcile"
 )
 
@@ -47,7 +48,7 @@ func openControl(p *Proxy, dir string, log *slog.Logger) (*control, error) {
 // apply makes t the table. It is refused unless it is newer than what is served;
 // the same table again is no change and no error.
 func (c *control) apply(t reconcile.Table) error {
-	if err := checkTable(t); err != nil {
+	if err := table.Check(t); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	c.mu.Lock()

@@ -17,7 +17,7 @@ func (s *server) end(ctx context.Context) error {
 	limits := s.proxy.limits
 	s.proxy.ending.Store(true)
 	var errs []error
-	for _, e := range s.edges {
+	for _, e := range s.edges.end() {
 		errs = append(errs, e.end())
 	}
 	s.waitIdle(limits.Announce, func() bool { return false })
@@ -85,7 +85,7 @@ func (s *server) closeAll() {
 	for _, srv := range append(append([]*http.Server(nil), s.data...), s.admin...) {
 		_ = srv.Close()
 	}
-	for _, e := range s.edges {
+	for _, e := range s.edges.end() {
 		_ = e.Close()
 	}
 	if s.handover != nil {

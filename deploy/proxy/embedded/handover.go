@@ -172,7 +172,7 @@ func (s *server) offer(ln net.Listener) error {
 		if err := s.handOver(nc.(*net.UnixConn)); err != nil {
 			s.log.Warn("listeners were not handed over", "error", err)
 		} else {
-			s.log.Info("listeners were handed over", "count", len(s.edges))
+			s.log.Info("listeners were handed over", "count", len(s.edges.all()))
 		}
 		_ = nc.Close() // the message is in the kernel: nothing can be lost
 	}
@@ -182,7 +182,7 @@ func (s *server) handOver(nc *net.UnixConn) error {
 	var about []handed
 	var files []*os.File
 	defer func() { closeFiles(files) }()
-	for _, e := range s.edges {
+	for _, e := range s.edges.all() {
 		f, err := e.File()
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"teal/deploy/proxy/internal/table"
 	"teal/reconcile"
 	"teal/spec"
 )
@@ -40,8 +41,8 @@ func compile(t reconcile.Table, reg *registry) *live {
 	l := &live{table: t, exact: map[string][]entry{}, changed: make(chan struct{})}
 	for i := range t.Routes {
 		rt := compileRoute(t.Routes[i], reg)
-		path := cleanPrefix(rt.Path)
-		if rt.Host == anyHost {
+		path := table.CleanPath(rt.Path)
+		if rt.Host == table.AnyHost {
 			l.wild = append(l.wild, entry{path: path, route: rt})
 		} else {
 			l.exact[rt.Host] = append(l.exact[rt.Host], entry{path: path, route: rt})

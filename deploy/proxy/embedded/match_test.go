@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"teal/deploy/proxy/internal/table"
 	"teal/reconcile"
 	"teal/spec"
 )
@@ -17,8 +18,8 @@ func TestHostOf(t *testing.T) {
 		"example.com.": "example.com", "example.com.:80": "example.com", "[::1]:80": "::1", "[::1]": "::1", "[::1": "[::1",
 		"::1": "::1", "": "", ":80": "", "192.0.2.1:8000": "192.0.2.1",
 	} {
-		if got := hostOf(header); got != want {
-			t.Errorf("hostOf(%q) is %q, want %q", header, got, want)
+		if got := table.HostOf(header); got != want {
+			t.Errorf("table.HostOf(%q) is %q, want %q", header, got, want)
 		}
 	}
 }
@@ -48,16 +49,16 @@ func FuzzMatch(f *testing.F) {
 		{"*", "/v1"},
 		{"web.example.com", "/only"},
 	}
-	var table reconcile.Table
+	var all reconcile.Table
 	for i, p := range places {
-		table.Routes = append(table.Routes, simpleRoute(string(rune('a'+i)), p[0], p[1]))
+		all.Routes = append(all.Routes, simpleRoute(string(rune('a'+i)), p[0], p[1]))
 	}
-	if err := checkTable(table); err != nil {
+	if err := table.Check(all); err != nil {
 		f.Fatal(err)
 	}
-	l := compile(table, testRegistry())
+	l := compile(all, testRegistry())
 	f.Fuzz(func(t *testing.T, header, path string) {
-		host, best := hostOf(header), -1
+		host, best := table.HostOf(header), -1
 		for i, p := range places {
 			prefix := strings.TrimSuffix(p[1], "/")
 			if p[0] != "*" && p[0] != host || path != prefix && !strings.HasPrefix(path, prefix+"/") && prefix != "" {
@@ -69,7 +70,7 @@ func FuzzMatch(f *testing.F) {
 		}
 		got, _ := l.match(host, path)
 		switch {
-		case best < 0 && got != nil, best >= 0 && (got == nil || got.App != table.Routes[best].App):
+		case best < 0 && got != nil, best >= 0 && (got == nil || got.App != all.Routes[best].App):
 			t.Errorf("%q %q leads to %v, want place %d", host, path, got, best)
 		}
 	})

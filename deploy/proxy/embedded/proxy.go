@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"teal/deploy/proxy/internal/table"
 	"teal/reconcile"
 )
 
@@ -51,7 +52,7 @@ func newProxy(c Config) *Proxy {
 // ServeHTTP takes one request to a target and its answer back.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := p.exchanges.Get().(*exchange)
-	x.w, x.r, x.start, x.host = w, r, time.Now(), hostOf(r.Host)
+	x.w, x.r, x.start, x.host = w, r, time.Now(), table.HostOf(r.Host)
 	o := x.run() //nolint:contextcheck // the exchange carries its request, and with it the context
 	x.endHold()
 	x.reset()

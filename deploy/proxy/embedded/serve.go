@@ -29,7 +29,9 @@ func Serve(ctx context.Context, c Config) error {
 		return err
 	}
 	defer s.background.Wait()
-	addresses, err := s.open(ctx, c)
+	open, stopWaiting := context.WithCancel(ctx)
+	defer stopWaiting()
+	addresses, err := s.open(open, c)
 	if err != nil {
 		s.closeAll()
 		return err
@@ -56,7 +58,7 @@ type server struct {
 	cert    *certificate
 	log     *slog.Logger
 
-	edges      []*edge
+	edges      edges
 	data       []*http.Server // for clients
 	admin      []*http.Server
 	handover   net.Listener // successors take the listeners here
@@ -71,7 +73,7 @@ func (s *server) open(ctx context.Context, c Config) (Addresses, error) {
 	if err != nil {
 		return out, err
 	}
-	place := places{inherited: in, slots: make(chan struct{}, s.proxy.limits.Connections)}
+	place := places{inherited: in, slots: make(chan struct{}, s.proxy.limits.Connections), await: c.AwaitPorts}
 	if err := s.openEdges(ctx, c, place, &out); err != nil {
 		return out, errors.Join(err, in.close())
 	}
@@ -85,18 +87,21 @@ func (s *server) open(ctx context.Context, c Config) (Addresses, error) {
 type places struct {
 	inherited *inherited
 	slots     chan struct{}
+	await     bool // for addresses that another program has
 }
 
 func (s *server) openEdges(ctx context.Context, c Config, from places, out *Addresses) error {
 	plain := s.httpServer(c)
 	plain.Protocols.SetUnencryptedHTTP2(true)
+	if c.RedirectHTTPS {
+		plain.Handler = newRedirect(s.proxy, c.ListenTLS)
+	}
 	for _, addr := range c.Listen {
-		e, err := s.openEdge(ctx, addr, from)
+		at, err := s.listenAt(ctx, addr, from, func(e *edge) error { return plain.Serve(e) })
 		if err != nil {
 			return err
 		}
-		out.HTTP = append(out.HTTP, e.Addr().String())
-		s.run(func() error { return plain.Serve(e) })
+		out.HTTP = append(out.HTTP, at)
 	}
 	s.data = append(s.data, plain)
 	if len(c.ListenTLS) == 0 {
@@ -110,13 +115,14 @@ func (s *server) openEdges(ctx context.Context, c Config, from places, out *Addr
 	secure.TLSConfig = s.cert.config()
 	s.data = append(s.data, secure)
 	for _, addr := range c.ListenTLS {
-		e, err := s.openEdge(ctx, addr, from)
+		at, err := s.listenAt(ctx, addr, from, func(e *edge) error {
+			e.shakes = 1
+			return secure.ServeTLS(e, "", "")
+		})
 		if err != nil {
 			return err
 		}
-		e.shakes = 1
-		out.HTTPS = append(out.HTTPS, e.Addr().String())
-		s.run(func() error { return secure.ServeTLS(e, "", "") })
+		out.HTTPS = append(out.HTTPS, at)
 	}
 	return nil
 }
@@ -130,7 +136,9 @@ func (s *server) openEdge(ctx context.Context, addr string, from places) (*edge,
 		}
 	}
 	e := newEdge(ln, addr, from.slots, s.proxy.limits)
-	s.edges = append(s.edges, e)
+	if !s.edges.add(e) {
+		return nil, errors.Join(net.ErrClosed, ln.Close())
+	}
 	return e, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"teal/deploy/proxy/internal/table"
 	"teal/reconcile"
 )
 
@@ -84,7 +85,7 @@ func decodeTable(data []byte) (reconcile.Table, error) {
 	if err := json.Unmarshal(s.Table, &t); err != nil {
 		return t, fmt.Errorf("decode: %w", err)
 	}
-	return t, checkTable(t)
+	return t, table.Check(t)
 }
 
 func encodeTable(t reconcile.Table) ([]byte, error) {

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"testing"
 
+	"teal/deploy/proxy/internal/table"
 	"teal/reconcile"
 )
 
@@ -92,18 +93,18 @@ func FuzzDecodeTable(f *testing.F) {
 	f.Add([]byte(`{"version":2}`))
 	f.Add(good[:len(good)/2])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		table, err := decodeTable(data)
+		got, err := decodeTable(data)
 		if err != nil {
 			return
 		}
-		must(t, checkTable(table))
-		compile(table, testRegistry())
-		again, err := encodeTable(table)
+		must(t, table.Check(got))
+		compile(got, testRegistry())
+		again, err := encodeTable(got)
 		must(t, err)
 		back, err := decodeTable(again)
 		must(t, err)
-		if !reflect.DeepEqual(back, table) {
-			t.Errorf("%+v came back as %+v", table, back)
+		if !reflect.DeepEqual(back, got) {
+			t.Errorf("%+v came back as %+v", got, back)
 		}
 	})
 }
@@ -116,14 +117,14 @@ func FuzzCheckTable(f *testing.F) {
 		r := simpleRoute(service, host, path)
 		r.App.Project, r.Preview.Host = project, preview
 		r.Backends[0].Targets, r.Backends[0].Weight = []string{target}, weight
-		if checkTable(reconcile.Table{Seq: 1, Routes: []reconcile.Route{r}}) != nil {
+		if table.Check(reconcile.Table{Seq: 1, Routes: []reconcile.Route{r}}) != nil {
 			return
 		}
 		l := compile(reconcile.Table{Seq: 1, Routes: []reconcile.Route{r}}, testRegistry())
 		if host == "*" {
 			host = "any"
 		}
-		if rt, onPreview := l.match(hostOf(host), cleanPrefix(path)); rt == nil || rt.choose() == nil || onPreview && preview != hostOf(host) {
+		if rt, onPreview := l.match(table.HostOf(host), table.CleanPath(path)); rt == nil || rt.choose() == nil || onPreview && preview != table.HostOf(host) {
 			t.Errorf("an accepted route is not found at its own host %q and path %q", host, path)
 		}
 	})

@@ -1,4 +1,5 @@
-package embedded
+// Package table says which tables a proxy can serve, the same for every kind.
+package table
 
 import (
 	"fmt"
@@ -13,9 +14,9 @@ import (
 // maxTargets bounds the replicas of one colour.
 const maxTargets = 1024
 
-// checkTable says what is wrong with t, in words for the operator. A table that
+// Check says what is wrong with t, in words for the operator. A table that
 // passes can be served.
-func checkTable(t reconcile.Table) error {
+func Check(t reconcile.Table) error {
 	apps := map[spec.Name]bool{}
 	places := map[[2]string]spec.Name{}
 	for i := range t.Routes {
@@ -28,7 +29,7 @@ func checkTable(t reconcile.Table) error {
 			return fmt.Errorf("route of %s: %w", r.App, err)
 		}
 		for _, host := range hostsOf(r) {
-			place := [2]string{host, cleanPrefix(r.Path)}
+			place := [2]string{host, CleanPath(r.Path)}
 			if other, taken := places[place]; taken {
 				return fmt.Errorf("host %q with path %q is claimed by %s and by %s", place[0], place[1], other, r.App)
 			}
@@ -49,7 +50,7 @@ func checkRoute(r *reconcile.Route) error {
 	if r.App.Project == "" || r.App.Service == "" {
 		return fmt.Errorf("the app's name %q is not project/service", r.App)
 	}
-	if r.Host != anyHost {
+	if r.Host != AnyHost {
 		if err := checkHost(r.Host); err != nil {
 			return err
 		}
@@ -68,9 +69,9 @@ func checkRoute(r *reconcile.Route) error {
 
 func checkHost(host string) error {
 	if host == "" {
-		return fmt.Errorf("the host is empty; every host is %q", anyHost)
+		return fmt.Errorf("the host is empty; every host is %q", AnyHost)
 	}
-	if hostOf(host) != host || strings.ContainsAny(host, "/*@ \t\r\n[]") {
+	if HostOf(host) != host || strings.ContainsAny(host, "/*@ \t\r\n[]") {
 		return fmt.Errorf("host %q is not a lower-case host name without a port", host)
 	}
 	return nil
