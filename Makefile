@@ -18,6 +18,7 @@ FROM      ?= 1# first seed of make sim
 TIMEOUT   ?= 25m# limit of one package's tests
 PKG       ?= ./...# packages of test-go and race
 BENCH     ?= # what make bench measures, see cmd/bench -h; empty: all of it
+BENCH_DEPLOY ?= # flags of make bench-deploy, for example -full
 
 export DEMO_PORT DEMO_FOLDER
 
@@ -81,8 +82,12 @@ e2e: check-go tools engine ## the tests of the whole on a real engine
 	$(GO) test -count=1 -timeout $(TIMEOUT) -v ./cmd/teal/...
 
 .PHONY: bench
-bench: engine build ## measure what README promises; prints a Markdown table
+bench: tools engine build ## measure what README promises; prints a Markdown table
 	@$(GO) run ./cmd/bench $(BENCH)
+
+.PHONY: bench-deploy
+bench-deploy: tools engine build ## the same deployments with a deploy.sh and with Teal, side by side (ten minutes, as root)
+	@$(GO) run ./cmd/benchdeploy $(BENCH_DEPLOY)
 
 .PHONY: engine
 engine: ## ensure a Docker Engine: use the one that runs, or install and start one

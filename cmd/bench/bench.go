@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -29,7 +29,10 @@ type bench struct {
 	engine *workbench.Bench
 	trial  *trial.Trial
 	out    io.Writer
-	app    []byte
+	// app is the program that is deployed, and appFile where it is kept: a folder
+	// that is not removed between two parts.
+	app     []byte
+	appFile string
 }
 
 // begin removes what an earlier run left, makes the image, and says what is
@@ -41,14 +44,14 @@ func (b *bench) begin(ctx context.Context) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	path := filepath.Join(folder, "app")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./examples/hello/app")
+	b.appFile = folder + "-app"
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.appFile, "./examples/hello/app")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build examples/hello/app: %w: %s", err, out)
 	}
 	var err error
-	if b.app, err = os.ReadFile(path); err != nil {
+	if b.app, err = os.ReadFile(b.appFile); err != nil {
 		return fmt.Errorf("read the app: %w", err)
 	}
 	if err := b.engine.Make(ctx, workbench.Image{Ref: image, For: purpose, Binary: b.app}); err != nil {
@@ -77,7 +80,7 @@ func (b *bench) end() error {
 		return err
 	}
 	_, err := b.engine.RemoveImages(ctx, purpose)
-	return err
+	return errors.Join(err, os.RemoveAll(b.appFile))
 }
 
 // fresh starts a controller with nothing but wish, and waits until it serves.

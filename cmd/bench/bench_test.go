@@ -32,6 +32,20 @@ func TestLivesTellTheLimitFromACut(t *testing.T) {
 	}
 }
 
+func TestRushIsReadOrRefused(t *testing.T) {
+	const good = "Running 4s test\n  12345 requests in 4.00s, 1.2MB read\nRequests/sec:   3086.25\nTransfer/sec: 1MB\n"
+	if r, err := readRush(good); err != nil || r.requests != 12345 || r.perSec != 3086.25 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, bad := range []string{
+		"", good + "  Non-2xx or 3xx responses: 3\n", good + "  Socket errors: connect 0, read 1, write 0, timeout 0\n",
+	} {
+		if _, err := readRush(bad); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
 func TestMistakesOnTheCommandLine(t *testing.T) {
 	for _, args := range []string{"speed", "-runs 0", "-rate -1", "-fast"} {
 		if _, err := parse(strings.Fields(args)); err == nil {

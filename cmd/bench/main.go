@@ -6,6 +6,8 @@
 //	          and start the same container, measured beside it
 //	switches  rollouts under load: how many requests were lost
 //	proxy     what the embedded proxy costs beside a plain reverse proxy
+//	proxies   plain nginx, nginx driven by Teal, and the embedded proxy
+//	nginx     switches and changes of weights through the nginx driver under load
 //
 // It removes what it made, also when it is interrupted.
 package main
@@ -64,7 +66,7 @@ func parse(args []string) (options, error) {
 	flags.Int64Var(&o.soak, "soak", 1_000_000, "requests over which the proxy's memory is watched")
 	flags.IntVar(&o.port, "port", 8090, "port of the proxy on 127.0.0.1")
 	flags.Usage = func() {
-		_, _ = fmt.Fprintln(flags.Output(), "usage: bench [flags] [edit] [switches] [proxy]; without a name: all of them")
+		_, _ = fmt.Fprintln(flags.Output(), "usage: bench [flags] [edit] [switches] [proxy] [proxies] [nginx]; without a name: all of them")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(args); err != nil {
@@ -72,8 +74,8 @@ func parse(args []string) (options, error) {
 	}
 	o.parts = flags.Args()
 	for _, p := range o.parts {
-		if !slices.Contains([]string{"edit", "switches", "proxy"}, p) {
-			return o, fmt.Errorf("nothing is called %q: edit, switches or proxy", p)
+		if names := []string{"edit", "switches", "proxy", "proxies", "nginx"}; !slices.Contains(names, p) {
+			return o, fmt.Errorf("nothing is called %q: %s", p, strings.Join(names, ", "))
 		}
 	}
 	if o.runs < 1 || o.switches < 1 || o.soak < soakParts || o.rate <= 0 {
@@ -103,7 +105,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"edit", b.edits}, {"switches", b.switchings}, {"proxy", b.proxy}} {
+	}{{"edit", b.edits}, {"switches", b.switchings}, {"proxy", b.proxy}, {"proxies", b.proxies}, {"nginx", b.nginxSwitches}} {
 		if len(o.parts) > 0 && !slices.Contains(o.parts, part.name) {
 			continue
 		}

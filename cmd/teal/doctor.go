@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +14,7 @@ import (
 	"teal/cmd/teal/internal/doctor"
 	"teal/deploy/docker"
 	"teal/deploy/proxy/embedded"
+	"teal/deploy/proxy/nginx"
 )
 
 func (p *program) doctorVerb() *cobra.Command {
@@ -20,9 +23,9 @@ func (p *program) doctorVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor [-c teal.yaml]",
 		Short: "Look at what Teal needs, say what is wrong and what to type",
-		Long: `Looks at the engine and its ingress network, the controller, its proxy, the state
-folder, free space and the addresses to listen on, with the settings that teal
-run would have. Changes nothing.
+		Long: `Looks at the engine and its ingress network, or at every host, at the controller,
+its proxy, the state folder, free space and the addresses to listen on, with the
+settings that teal run would have. Changes nothing.
 
 Exit codes: 0 all is well, 1 something is wrong.`,
 		Args: cobra.NoArgs,
@@ -55,25 +58,76 @@ func (p *program) examine(ctx context.Context, s settings) ([]doctor.Finding, er
 	if err != nil {
 		return nil, fmt.Errorf("find the state folder: %w", err)
 	}
-	host := s.docker
-	if host == "" {
-		host = os.Getenv("DOCKER_HOST") // as the engine's client reads it
-	}
 	running := doctor.Socket(p.socketPath(), func() (string, error) { return p.who(ctx) })
-	proxy := embedded.NewClient(filepath.Join(state, proxyFolder, adminSocket))
-	answers, serving := doctor.Proxy(ctx, func(ctx context.Context) error {
-		_, err := proxy.Read(ctx)
-		return err
-	}, running.OK)
-	out := append(examineEngine(ctx, docker.Options{Host: host, ControllerID: id, Ingress: docker.Ingress{Subnet: s.subnet}}),
-		running, serving, doctor.Folder(state), doctor.Space("space for records", state))
-	if runtime.GOOS == "linux" && host == "" {
-		out = append(out, doctor.Space("space for images", "/var/lib/docker"))
+	template := docker.Options{ControllerID: id, Ingress: docker.Ingress{Subnet: s.subnet}}
+	answers, serving := s.examineProxy(ctx, template, state, running.OK)
+	out := append(s.examineEngines(ctx, template), running)
+	out = append(append(out, serving...), doctor.Folder(state), doctor.Space("space for records", state))
+	if !s.placing.proxyIsLocal() || s.proxy == proxyNginx && s.nginx.ownServers {
+		return out, nil
 	}
 	for _, address := range append(append([]string{}, s.listen.http...), s.listen.https...) {
 		out = append(out, doctor.Port(ctx, address, answers))
 	}
 	return out, nil
+}
+
+// examineProxy looks whether the proxy answers.
+func (s *settings) examineProxy(ctx context.Context, template docker.Options, state string, controlled bool) (answers bool, found []doctor.Finding) {
+	if s.proxy == proxyNginx {
+		return s.examineNginx(ctx, template, state, controlled)
+	}
+	proxy := embedded.NewClient(filepath.Join(state, proxyFolder, adminSocket))
+	answers, f := doctor.Proxy(ctx, func(ctx context.Context) error {
+		_, err := proxy.Read(ctx)
+		return err
+	}, controlled)
+	return answers, []doctor.Finding{f}
+}
+
+// examineNginx looks whether the nginx that is the proxy answers.
+func (s *settings) examineNginx(ctx context.Context, template docker.Options, state string, controlled bool) (answers bool, found []doctor.Finding) {
+	bad := func(err error) []doctor.Finding {
+		return []doctor.Finding{{Check: "proxy", Message: err.Error(), Hint: "correct the settings of nginx: teal run --help"}}
+	}
+	template.Host = s.docker
+	d, err := s.placing.openEngines(template, nil)
+	if err != nil {
+		return false, bad(err)
+	}
+	site := nginxSite{nginx: s.nginx, placing: &s.placing, dockers: d, state: state, log: slog.New(slog.DiscardHandler)}
+	place, shut, err := site.open()
+	if err != nil {
+		return false, bad(errors.Join(err, d.Close()))
+	}
+	driver, err := s.driveNginx(place, nginx.Syslog{}, site.log)
+	if err != nil {
+		return false, bad(errors.Join(err, shut(), d.Close()))
+	}
+	answers, found = doctor.Nginx(ctx, place, func(ctx context.Context) error {
+		_, err := driver.Read(ctx)
+		return err
+	}, controlled)
+	if err := errors.Join(shut(), d.Close()); err != nil {
+		found = append(found, bad(err)...)
+	}
+	return answers, found
+}
+
+// examineEngines checks the hosts, or the only engine.
+func (s *settings) examineEngines(ctx context.Context, template docker.Options) []doctor.Finding {
+	if len(s.placing.hosts) > 0 {
+		return s.placing.examine(ctx, template)
+	}
+	template.Host = s.docker
+	if template.Host == "" {
+		template.Host = os.Getenv("DOCKER_HOST") // as the engine's client reads it
+	}
+	out := examineEngine(ctx, template)
+	if runtime.GOOS == "linux" && template.Host == "" {
+		out = append(out, doctor.Space("space for images", "/var/lib/docker"))
+	}
+	return out
 }
 
 // examineEngine checks the engine and, if that answers, its network for Teal.

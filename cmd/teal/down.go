@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,10 @@ type removal struct {
 	volumes bool
 	id      string
 	docker  string
+	config  string
+	placing placing
+	proxy   string
+	nginx   nginxSettings
 	timeout time.Duration
 }
 
@@ -39,13 +44,20 @@ func (p *program) downVerb() *cobra.Command {
 		Long: `While the controller runs: gives a project up (or all projects) and waits until
 nothing of it is left. The controller and its proxy go on.
 
-While it does not run: takes Teal off the host: every container and network of
-this controller, its proxy included. Its records are moved aside.
+While it does not run: takes Teal off the host, or all hosts: every container and
+network of this controller, its proxy included; an nginx of yours serves nothing
+of Teal any more. Its records are moved aside.
 
 Named volumes, and so their data, stay unless --volumes is given.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r.project = first(args)
+			if err := p.fill(c.Flags(), &r.config); err != nil {
+				return err
+			}
+			if err := r.placing.read(); err != nil {
+				return err
+			}
 			return p.down(c.Context(), r)
 		},
 	}
@@ -53,6 +65,10 @@ Named volumes, and so their data, stay unless --volumes is given.`,
 	c.Flags().BoolVar(&r.volumes, "volumes", false, "remove named volumes too, when the controller does not run")
 	c.Flags().StringVar(&r.id, "controller", "", "`id` of the controller (default: made from the state folder)")
 	c.Flags().StringVar(&r.docker, "docker", "", "`address` of the Docker Engine (default: DOCKER_HOST, or the local socket)")
+	c.Flags().StringVarP(&r.config, "config", "c", "", "file with settings (TEAL_CONFIG), when the controller does not run")
+	r.placing.flags(c.Flags())
+	c.Flags().StringVar(&r.proxy, "proxy", proxyEmbedded, "the `driver` of the proxy: embedded or nginx")
+	r.nginx.flags(c.Flags())
 	c.Flags().DurationVar(&r.timeout, "timeout", 5*time.Minute, "longest wait, 0 for none")
 	return c
 }
@@ -160,22 +176,42 @@ func (p *program) takeOff(ctx context.Context, r removal) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	engine, err := docker.New(docker.Options{Host: r.docker, ControllerID: id})
-	if err != nil {
-		return err
-	}
-	err = errors.Join(engine.RemoveAll(ctx, r.volumes), engine.Close())
-	if err == nil { // its table must not be served again
-		err = os.RemoveAll(filepath.Join(p.statePath(), proxyFolder))
-	}
-	if err != nil {
+	if err := p.removeParts(ctx, r, docker.Options{Host: r.docker, ControllerID: id}); err != nil {
 		return fmt.Errorf("remove what controller %s runs: %w", id, err)
 	}
-	text := fmt.Sprintf("✔ nothing of controller %s is left on the host\n", id)
+	where := "the host"
+	if len(r.placing.hosts) > 0 {
+		where = strings.Join(r.placing.names(), ", ")
+	}
+	text := fmt.Sprintf("✔ nothing of controller %s is left on %s\n", id, where)
 	if kept != "" {
 		text += fmt.Sprintf("  its records were kept as %s\n", kept)
 	}
 	return p.print(text)
+}
+
+// removeParts removes containers, networks and the proxy.
+func (p *program) removeParts(ctx context.Context, r removal, template docker.Options) (err error) {
+	d, err := r.placing.openEngines(template, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	state, err := filepath.Abs(p.statePath())
+	if err != nil {
+		return fmt.Errorf("find the state folder: %w", err)
+	}
+	if r.proxy == proxyNginx && (r.nginx.service || r.nginx.container != "") {
+		site := nginxSite{nginx: r.nginx, placing: &r.placing, dockers: d, state: state, log: slog.New(slog.DiscardHandler)}
+		if err := site.leave(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.placing.removeAll(ctx, d, r.volumes); err != nil {
+		return err
+	}
+	// Its table must not be served again.
+	return errors.Join(os.RemoveAll(filepath.Join(state, proxyFolder)), os.RemoveAll(filepath.Join(state, nginxFolder)))
 }
 
 // stopHolder says how to stop who has the records open. Its process id is not

@@ -35,6 +35,7 @@ func (k *keeper) ensure(ctx context.Context) error {
 		Args:     k.args(),
 		StateDir: k.folder,
 		Listen:   append(append([]string{}, k.listen.http...), k.listen.https...),
+		Await:    k.listen.await,
 		Replace:  k.replace,
 	})
 	if err != nil {
@@ -61,6 +62,12 @@ func (k *keeper) args() []string {
 	if len(k.listen.https) > 0 {
 		add("--cert", filepath.Join(k.folder, certFile))
 		add("--key", filepath.Join(k.folder, keyFile))
+	}
+	if k.listen.redirect {
+		out = append(out, "--redirect-https")
+	}
+	if k.listen.await {
+		out = append(out, "--await-ports")
 	}
 	add("--proxy-metrics", k.listen.metrics)
 	add("--trusted", k.listen.trusted...)

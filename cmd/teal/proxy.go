@@ -28,7 +28,7 @@ socket are in the state folder.`,
 				return err
 			}
 			config := embedded.Config{
-				Listen: l.http, ListenTLS: l.https, CertFile: l.cert, KeyFile: l.key, Metrics: l.metrics,
+				Listen: l.http, ListenTLS: l.https, CertFile: l.cert, KeyFile: l.key, Metrics: l.metrics, RedirectHTTPS: l.redirect, AwaitPorts: l.await,
 				Admin: filepath.Join(p.statePath(), adminSocket), StateDir: p.statePath(), Logger: log,
 			}
 			if config.Trusted, err = prefixes(l.trusted); err != nil {

@@ -24,8 +24,11 @@ type settings struct {
 	prune        bool
 	id           string
 	docker       string
+	placing      placing
 	subnet       string
 	proxy        string
+	nginx        nginxSettings
+	unused       nginxSettings // nginx, as it is when nothing is said
 	listen       listening
 	replaceProxy bool
 	rebuild      bool
@@ -38,6 +41,8 @@ type settings struct {
 type listening struct {
 	http, https []string
 	cert, key   string
+	redirect    bool
+	await       bool
 	metrics     string
 	trusted     []string
 }
@@ -47,6 +52,8 @@ func (l *listening) flags(f *pflag.FlagSet, http []string) {
 	f.StringSliceVar(&l.https, "https", nil, "`addresses` the proxy serves HTTPS on; needs --cert and --key")
 	f.StringVar(&l.cert, "cert", "", "PEM `file` with the certificate chain; read again when it changes")
 	f.StringVar(&l.key, "key", "", "PEM `file` with the certificate's key")
+	f.BoolVar(&l.redirect, "redirect-https", false, "send clients of plain HTTP to the first address of HTTPS")
+	f.BoolVar(&l.await, "await-ports", false, "start the proxy although another program has its ports, and take them as soon as they are free")
 	f.StringVar(&l.metrics, "proxy-metrics", "", "`address` the proxy serves /metrics on")
 	f.StringSliceVar(&l.trusted, "trusted", nil, "`networks` (CIDR) of proxies in front of this one, whose X-Forwarded-* are believed")
 	for _, name := range []string{"cert", "key"} {
@@ -66,6 +73,8 @@ func (l *listening) check() error {
 		return badInput("--http :80", "the proxy has no address to listen on")
 	case len(l.https) > 0 && (l.cert == "" || l.key == ""):
 		return badInput("--cert FILE --key FILE", "--https needs a certificate and its key")
+	case len(l.https) == 0 && l.redirect:
+		return badInput("--https :443", "--redirect-https needs an address for HTTPS")
 	case len(l.https) == 0 && (l.cert != "" || l.key != ""):
 		return badInput("--https :443", "a certificate is given, but no address for HTTPS")
 	}
@@ -123,8 +132,11 @@ func (s *settings) flags(c *cobra.Command) {
 	f.BoolVar(&s.prune, "prune", false, "remove services that the files do not name any more")
 	f.StringVar(&s.id, "controller", "", "`id` on the labels of all that is this controller's (default: made from the state folder)")
 	f.StringVar(&s.docker, "docker", "", "`address` of the Docker Engine (default: DOCKER_HOST, or the local socket)")
+	s.placing.flags(f)
 	f.StringVar(&s.subnet, "ingress-subnet", "", "`network` (CIDR) of teal-ingress when it has to be made (default: a free one)")
-	f.StringVar(&s.proxy, "proxy", "embedded", "the `driver` of the proxy: embedded")
+	f.StringVar(&s.proxy, "proxy", proxyEmbedded, "the `driver` of the proxy: embedded or nginx")
+	s.nginx.flags(f)
+	s.unused = s.nginx
 	f.BoolVar(&s.replaceProxy, "replace-proxy", false, "replace a running proxy that has other settings or another version")
 	f.BoolVar(&s.rebuild, "rebuild", false, "move the records aside and build them anew from what runs")
 	f.StringVar(&s.resync, "resync", "30s", "how often everything is looked at though nothing was heard: an interval, or a cron expression")
@@ -136,13 +148,16 @@ var notInFile = []string{"config", "rebuild", "replace-proxy"}
 
 // check refuses settings that contradict each other.
 func (s *settings) check() (controller.Schedule, error) {
-	if s.proxy != "embedded" {
-		return controller.Schedule{}, badInput("--proxy embedded", "--proxy is %q; there is: embedded", s.proxy)
+	if s.proxy != proxyEmbedded && s.proxy != proxyNginx {
+		return controller.Schedule{}, badInput("--proxy embedded", "--proxy is %q; there are: embedded, nginx", s.proxy)
 	}
 	if s.parallel < 1 || s.parallel > 256 {
 		return controller.Schedule{}, badInput("--max-parallel 8", "--max-parallel is %d, not a number from 1 to 256", s.parallel)
 	}
-	if err := s.listen.check(); err != nil {
+	if err := s.checkListening(); err != nil {
+		return controller.Schedule{}, err
+	}
+	if err := s.checkPlaces(); err != nil {
 		return controller.Schedule{}, err
 	}
 	if strings.Trim(s.id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(s.id) > 40 {
@@ -153,6 +168,40 @@ func (s *settings) check() (controller.Schedule, error) {
 		return schedule, badInput("--resync 30s", "--resync: %v", err)
 	}
 	return schedule, nil
+}
+
+// checkListening refuses addresses that cannot be listened on; somebody else's
+// server blocks have their own.
+func (s *settings) checkListening() error {
+	switch {
+	case s.proxy == proxyNginx && s.listen.metrics != "":
+		return badInput("leave --proxy-metrics out", "--proxy-metrics is for the embedded proxy; teal status has the figures of nginx")
+	case s.proxy == proxyNginx && s.listen.await:
+		return badInput("leave --await-ports out", "--await-ports is for the embedded proxy")
+	case s.proxy == proxyNginx && s.nginx.ownServers:
+		return nil
+	}
+	return s.listen.check()
+}
+
+// checkPlaces refuses hosts that cannot work, alone or with the proxy.
+func (s *settings) checkPlaces() error {
+	if err := s.placing.read(); err != nil {
+		return err
+	}
+	switch {
+	case len(s.placing.hosts) > 0 && s.docker != "":
+		return badInput("leave --docker out", "--docker names an engine beside --host; name it as a host, too")
+	case s.proxy == proxyNginx:
+		return s.nginx.check(&s.placing)
+	case s.nginx != s.unused:
+		return badInput("--proxy nginx", "a setting of nginx is given, but --proxy is %s", s.proxy)
+	case !s.placing.proxyIsLocal():
+		return badInput("--proxy nginx, or run teal there", "the embedded proxy runs on this machine, but the proxy's host %s is another: give it a unix:// URL", s.placing.proxyPlace())
+	case !s.placing.proxyHasDocker():
+		return badInput("--host edge=unix:///var/run/docker.sock", "the embedded proxy runs in a container of this machine, which is none of the hosts")
+	}
+	return nil
 }
 
 // controllerID is the same for the same state folder, even after that was lost:

@@ -39,9 +39,10 @@ type wiring struct {
 	log    *slog.Logger
 	parts  *services
 
-	db     *store.DB
-	engine *docker.Engine
-	keeper *keeper
+	db      *store.DB
+	dockers dockers
+	carrier carrier
+	core    *controller.Controller
 }
 
 // begin opens and starts everything, in the order of who needs whom.
@@ -53,11 +54,11 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 		return err
 	}
 	w.parts.closing("store", w.db.Close)
-	if w.engine, err = w.openEngine(); err != nil {
+	if w.dockers, err = w.openEngines(); err != nil {
 		return err
 	}
-	w.parts.closing("engine", w.engine.Close)
-	if w.keeper, err = w.newKeeper(); err != nil {
+	w.parts.closing("engine", w.dockers.Close)
+	if w.carrier, err = w.openProxy(); err != nil {
 		return err
 	}
 	sources, err := w.sources()
@@ -68,17 +69,19 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var core *controller.Controller
 	prober := health.New(health.Options{
-		Logger: w.log, Docker: w.engine, Changed: func(app spec.Name) { core.Wake(app) },
+		Logger: w.log, Docker: w.dockers, Changed: func(app spec.Name) { w.core.Wake(app) },
 	})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	core = controller.New(w.options(prober, sources, registry))
-	handler := api.NewHandler(core, api.Options{Logger: w.log, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})})
+	w.core = controller.New(w.options(prober, sources, registry))
+	handler := api.NewHandler(w.core, api.Options{Logger: w.log, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})})
 
 	w.parts.start(ctx, "prober", stopProber, prober.Run)
-	w.parts.start(ctx, "controller", stopController, core.Run)
+	if w.carrier.run != nil {
+		w.parts.start(ctx, "proxy's figures", stopProber, w.carrier.run)
+	}
+	w.parts.start(ctx, "controller", stopController, w.core.Run)
 	w.parts.start(ctx, "API", 2*stopAPI, func(ctx context.Context) error {
 		return api.Serve(ctx, listener, handler, stopAPI, w.log)
 	})
@@ -93,27 +96,29 @@ func (w *wiring) options(prober *health.Prober, sources []controller.Source, reg
 		Version:       version(),
 		Listen:        w.listen.urls(),
 		Store:         w.db,
-		Engine:        w.engine,
-		Proxy:         w.keeper.driver(),
+		Engine:        w.dockers,
+		Proxy:         w.carrier,
 		Prober:        prober,
 		Logger:        w.log,
 		Parallel:      w.parallel,
 		Resync:        w.resync,
 		Sources:       sources,
-		Supervise:     w.keeper.ensure,
-		EngineVersion: w.engine.Version,
+		Supervise:     w.carrier.ensure,
+		EngineVersion: w.dockers.Version,
+		Hosts:         w.placing.names(),
+		HostStatus:    w.dockers.status(),
 		Metrics:       registry,
 	}
 }
 
-func (w *wiring) openEngine() (*docker.Engine, error) {
-	return docker.New(docker.Options{
+func (w *wiring) openEngines() (dockers, error) {
+	return w.placing.openEngines(docker.Options{
 		Host:         w.docker,
 		ControllerID: w.id,
 		Ingress:      docker.Ingress{Subnet: w.subnet},
 		Policy:       w.policyOf,
 		Logger:       w.log,
-	})
+	}, func(host string, err error) { w.core.HostAnswered(host, err) })
 }
 
 // policyOf is the policy for a project, with the folder it was read from.
@@ -136,6 +141,10 @@ func (w *wiring) policyOf(project string) spec.Policy {
 func (w *wiring) sources() ([]controller.Source, error) {
 	if len(w.files) == 0 {
 		return nil, nil
+	}
+	w.policy.Hosts = w.placing.names()
+	if w.policy.Hosts == nil {
+		w.policy.Hosts = []string{""} // none has a name
 	}
 	opts, err := w.wish.options()
 	if err != nil {
@@ -189,7 +198,7 @@ func (w *wiring) newKeeper() (*keeper, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the proxy's folder: %w", err)
 	}
-	return &keeper{engine: w.engine, folder: folder, listen: w.listen, logs: w.logs, replace: w.replaceProxy, log: w.log}, nil
+	return &keeper{engine: w.dockers.proxy, folder: folder, listen: w.listen, logs: w.logs, replace: w.replaceProxy, log: w.log}, nil
 }
 
 func (k *keeper) driver() driver {

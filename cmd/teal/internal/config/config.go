@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,13 +138,13 @@ func (f *filler) read() (map[string]*yaml.Node, error) {
 func (f *filler) keys(top *yaml.Node) map[string]*yaml.Node {
 	out := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(top.Content); i += 2 {
-		key, value := top.Content[i], top.Content[i+1]
-		flag := strings.ReplaceAll(key.Value, "_", "-")
+		name, value := top.Content[i], top.Content[i+1]
+		flag, known := f.flags()[name.Value]
 		switch {
-		case !f.known(flag) || strings.Contains(key.Value, "-"):
-			f.problem(f.at(key), "%s is not a key here%s", key.Value, f.near(flag))
+		case !known:
+			f.problem(f.at(name), "%s is not a key here%s", name.Value, f.near(name.Value))
 		case out[flag] != nil:
-			f.problem(f.at(key), "%s is given twice", key.Value)
+			f.problem(f.at(name), "%s is given twice", name.Value)
 		default:
 			out[flag] = value
 		}
@@ -151,18 +152,34 @@ func (f *filler) keys(top *yaml.Node) map[string]*yaml.Node {
 	return out
 }
 
-// near suggests the nearest known key.
-func (f *filler) near(flag string) string {
-	best, least := "", max(2, len(flag)/3)+1
+// flags returns the names of the settings by their keys in the file.
+func (f *filler) flags() map[string]string {
+	out := map[string]string{}
 	f.schema.VisitAll(func(x *pflag.Flag) {
-		if d := levenshtein.ComputeDistance(flag, x.Name); f.known(x.Name) && d < least {
-			best, least = x.Name, d
+		if f.known(x.Name) {
+			out[key(x)] = x.Name
 		}
 	})
+	return out
+}
+
+// near suggests the nearest known key.
+func (f *filler) near(name string) string {
+	return suggestion(name, slices.Sorted(maps.Keys(f.flags())))
+}
+
+// suggestion names the nearest of what is known, if anything is near.
+func suggestion(name string, known []string) string {
+	best, least := "", max(2, len(name)/3)+1
+	for _, k := range known {
+		if d := levenshtein.ComputeDistance(name, k); d < least {
+			best, least = k, d
+		}
+	}
 	if best == "" {
 		return ""
 	}
-	return "; did you mean " + strings.ReplaceAll(best, "-", "_") + "?"
+	return "; did you mean " + best + "?"
 }
 
 // fits reports whether a value's shape is right for a flag.
@@ -184,6 +201,9 @@ func (f *filler) fits(x *pflag.Flag, n *yaml.Node) bool {
 		}
 		return true
 	case yaml.MappingNode:
+		if isTable(x) {
+			return f.fitsTable(x, n)
+		}
 		if _, ok := x.Annotations[pairs]; ok {
 			return true
 		}
@@ -201,9 +221,18 @@ func MarkPairs(flags *pflag.FlagSet, name string) error {
 	return flags.SetAnnotation(name, pairs, []string{"true"})
 }
 
-func key(x *pflag.Flag) string { return strings.ReplaceAll(x.Name, "-", "_") }
+// key is what a flag is called in the file.
+func key(x *pflag.Flag) string {
+	if k := x.Annotations[tableKey]; k != nil {
+		return k[0]
+	}
+	return strings.ReplaceAll(x.Name, "-", "_")
+}
 
 func kindWords(x *pflag.Flag) string {
+	if isTable(x) {
+		return "a mapping of names to URLs"
+	}
 	if _, ok := x.Value.(pflag.SliceValue); ok {
 		return "a list of texts"
 	}
@@ -219,6 +248,9 @@ func (f *filler) texts(x *pflag.Flag, n *yaml.Node) []string {
 			out = append(out, item.Value)
 		}
 	case yaml.MappingNode:
+		if isTable(x) {
+			return f.tableTexts(x, n)
+		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			out = append(out, n.Content[i].Value+"="+n.Content[i+1].Value)
 		}

@@ -20,6 +20,7 @@ type settings struct {
 	parallel int
 	prune    bool
 	grace    time.Duration
+	hosts    []string
 }
 
 func flags(t *testing.T) (*pflag.FlagSet, *settings) {
@@ -32,8 +33,10 @@ func flags(t *testing.T) (*pflag.FlagSet, *settings) {
 	f.IntVar(&s.parallel, "max-parallel", 8, "")
 	f.BoolVar(&s.prune, "prune", false, "")
 	f.DurationVar(&s.grace, "grace", time.Second, "")
+	f.StringArrayVar(&s.hosts, "host", nil, "")
 	f.Bool("no-wait", false, "")
-	if err := errors.Join(MarkPath(f, "file"), MarkPairs(f, "variables")); err != nil {
+	if err := errors.Join(MarkPath(f, "file"), MarkPairs(f, "variables"),
+		MarkTable(f, "host", Table{Key: "hosts", Fields: []string{"address", "ports", "identity"}, Paths: []string{"identity"}})); err != nil {
 		t.Fatal(err)
 	}
 	return f, &s
@@ -96,6 +99,22 @@ func TestEveryKindOfValue(t *testing.T) {
 	}
 }
 
+func TestATableOfURLs(t *testing.T) {
+	path := file(t, "hosts:\n  edge: unix:///s\n  a: ssh://u@a?ports=1-2&identity=key\n  b: {url: 'tcp://b:1', identity: [/k, l], address: 'fd00::1'}\n")
+	f, s := flags(t)
+	if err := Fill(f, f, env(nil), path, "no-wait"); err != nil {
+		t.Fatal(err)
+	}
+	here := strings.ReplaceAll(filepath.Join(filepath.Dir(path), "key"), "/", "%2F")
+	if want := []string{"edge=unix:///s", "a=ssh://u@a?identity=" + here + "&ports=1-2", "b=tcp://b:1?address=fd00%3A%3A1&identity=%2Fk%2C" + strings.TrimSuffix(here, "key") + "l"}; !slices.Equal(s.hosts, want) {
+		t.Errorf("hosts %q, want %q", s.hosts, want)
+	}
+	f, s = flags(t)
+	if err := Fill(f, f, env(map[string]string{"TEAL_HOST": "a=ssh://a,b=ssh://b"}), path, "no-wait"); err != nil || !slices.Equal(s.hosts, []string{"a=ssh://a", "b=ssh://b"}) {
+		t.Errorf("%v, hosts %q", err, s.hosts)
+	}
+}
+
 func TestListsInTheEnvironment(t *testing.T) {
 	f, s := flags(t)
 	if err := Fill(f, f, env(map[string]string{"TEAL_FILE": "a.yaml,b.yaml", "TEAL_MAX_PARALLEL": "2"}), ""); err != nil {
@@ -124,6 +143,13 @@ func TestMistakesNameTheirPlace(t *testing.T) {
 		{"nothing", "http:\n", nil, []string{"http has no value"}},
 		{"not a mapping", "- a\n", nil, []string{"must hold keys and values"}},
 		{"not YAML", "a: [\n", nil, []string{"is not YAML"}},
+		{"the flag's name for a table", "host: [a=unix:///s]\n", nil, []string{"host is not a key here; did you mean hosts?"}},
+		{"unknown field", "hosts:\n  app:\n    url: ssh://a\n    addrezz: b\n", nil, []string{":4: hosts.app.addrezz is not a key here; did you mean address?"}},
+		{"no url", "hosts:\n  app: {address: b}\n", nil, []string{":2: hosts.app has no url"}},
+		{"no value", "hosts:\n  app:\n", nil, []string{":2: hosts.app is a URL, or a mapping with a url"}},
+		{"deep value", "hosts: {app: {url: a, ports: {from: 1}}}\n", nil, []string{":1: hosts.app.ports is a text, or a list of texts"}},
+		{"one URL for a table", "hosts: [[a]]\n", nil, []string{"hosts is a mapping of names to URLs"}},
+		{"name twice", "hosts: {a: ssh://a, a: ssh://b}\n", nil, []string{"teal.yaml"}},
 		{"bad variable", "", map[string]string{"TEAL_GRACE": "soon"}, []string{`TEAL_GRACE: grace: "soon"`}},
 		{"all at once", "a_b_c_d_e: 1\nmax_parallel: x\n", nil, []string{":1: a_b_c_d_e", ":2: max_parallel"}},
 	} {

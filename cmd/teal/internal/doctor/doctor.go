@@ -135,6 +135,15 @@ func Space(check, path string) Finding {
 	return good(check, "%s", text)
 }
 
+// Free returns the free bytes where a folder of this machine is.
+func Free(folder string) (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(folder, &st); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", folder, err)
+	}
+	return st.Bavail * uint64(st.Bsize), nil
+}
+
 // Socket checks the controller's socket. answers says whether a controller
 // answers there, and how it calls itself.
 func Socket(path string, answers func() (who string, err error)) Finding {

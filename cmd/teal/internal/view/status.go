@@ -21,6 +21,9 @@ func Status(list api.StatusList, o Options) string {
 	if len(list.Apps) == 0 {
 		blocks = append(blocks, "nothing is wanted yet → teal apply -f compose.yaml\n")
 	}
+	if h := hosts(list.Controller.Hosts, o); len(h) > 0 {
+		blocks = append(blocks, join(h))
+	}
 	return strings.Join(blocks, "\n")
 }
 
@@ -35,6 +38,7 @@ func trouble(list api.StatusList, o Options) []string {
 			out = append(out, fmt.Sprintf("%s %s  %s", o.mark(false), c.name, o.paint(bad, words(c.cond))))
 		}
 	}
+	out = append(out, awayHosts(list.Controller.Hosts, o)...)
 	for _, s := range list.Sources {
 		if s.Valid.OK {
 			continue
@@ -62,16 +66,8 @@ func tree(s reconcile.Status, o Options) []string {
 	for _, c := range s.Colours {
 		rows = append(rows, colourRow(c, o))
 	}
-	below := append(o.table(rows, "  "), remarks(s, o)...)
-	out := []string{headline(s, o)}
-	for i, line := range below {
-		branch := "├─ "
-		if i == len(below)-1 {
-			branch = "└─ "
-		}
-		out = append(out, o.paint(faint, branch)+line)
-	}
-	return out
+	below := append(o.table(rows, "  "), whereabouts(s, o)...)
+	return append([]string{headline(s, o)}, o.branches(append(below, remarks(s, o)...))...)
 }
 
 func headline(s reconcile.Status, o Options) string {

@@ -129,6 +129,29 @@ func TestNothingYet(t *testing.T) {
 	golden(t, "nothing", Status(api.StatusList{Controller: api.ControllerStatus{Engine: ok, Proxy: ok}}, Options{Now: now}))
 }
 
+func TestStatusOfSeveralHosts(t *testing.T) {
+	s := verifying()
+	s.Away = []reconcile.AwayHost{{Host: "app-2", Words: "connection\nrefused"}}
+	s.Containers = []reconcile.ContainerStatus{
+		{Host: "app-1", Colour: spec.Blue, Replica: 1, Adopted: true},
+		{Host: "app-1", Colour: spec.Green, Replica: 1},
+		{Host: "app-2", Colour: spec.Green, Replica: 2, Lost: true},
+		{Host: "app-1", Colour: spec.Green, Replica: 3},
+	}
+	rdb := reconcile.Status{
+		App: spec.Name{Project: "pennyway", Service: "rdb"}, Kind: "dependency", Serving: reconcile.Condition{OK: true, Message: "mysql:8.4"},
+		Synced: reconcile.Condition{OK: true, Message: "generation 1"}, Containers: []reconcile.ContainerStatus{{Host: "edge", Replica: 1}},
+	}
+	ok := reconcile.Condition{OK: true, Message: "answers"}
+	both(t, "hosts", func(o Options) string {
+		return Status(api.StatusList{Controller: api.ControllerStatus{Engine: ok, Proxy: ok, Hosts: []api.HostStatus{
+			{Name: "edge", URL: "unix:///var/run/docker.sock", Answers: ok, Engine: "20.10.24", EngineAPI: "1.41"},
+			{Name: "app-1", URL: "ssh://deploy@10.0.0.5", Address: "10.0.0.5", Answers: ok, Engine: "29.0.1"},
+			{Name: "app-2", URL: "ssh://deploy@10.0.0.6", Address: "10.0.0.6", Answers: reconcile.Condition{Reason: reconcile.ReasonHostAway, Message: "connection refused"}},
+		}}, Apps: []reconcile.Status{s, rdb}}, o)
+	})
+}
+
 func TestHeld(t *testing.T) {
 	both(t, "held", func(o Options) string { return Held(held(), o) })
 }
