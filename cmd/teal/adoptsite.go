@@ -157,6 +157,9 @@ func (p *program) editNginx(ctx context.Context, s adopt.Switch) error {
 	if len(done.Changed) > 0 {
 		out += "nginx was tested and reloaded once; the way back: put the files back, nginx -t && nginx -s reload\n"
 	}
+	if done.Lingers {
+		out += "its old workers still take connections: nginx's error log says why the new configuration was not loaded\n"
+	}
 	if len(done.Changed) == 0 && len(done.Waiting) > 0 {
 		return &failure{
 			code:    exitFailed,

@@ -42,6 +42,9 @@ type Switched struct {
 	Made    bool // the folder, with a file that serves nothing yet
 	// Waiting are apps whose file is not there yet: the controller writes it.
 	Waiting []string
+	// Lingers tells that workers with the configuration of before still took
+	// connections ten seconds after the reload.
+	Lingers bool
 }
 
 var opensHTTP = regexp.MustCompile(`^\s*http\s*\{\s*(#.*)?$`)
@@ -89,9 +92,11 @@ func (s Switch) Make(ctx context.Context) (out Switched, err error) {
 	if words, err := s.Run(ctx, "-t", "-c", s.Config); err != nil {
 		return out, fmt.Errorf("nginx refuses the change, which was undone: %w: %s", err, strings.TrimSpace(words))
 	}
+	old := s.workers(ctx)
 	if words, err := s.Run(ctx, "-s", "reload", "-c", s.Config); err != nil {
 		return out, fmt.Errorf("nginx was not reloaded, and the change was undone: %w: %s", err, strings.TrimSpace(words))
 	}
+	out.Lingers = !settled(ctx, old)
 	return out, nil
 }
 

@@ -82,33 +82,41 @@ func server(t *testing.T, says string) string {
 	return strings.TrimPrefix(srv.URL, "http://")
 }
 
-// eventually waits until nginx answers with want.
-func eventually(t *testing.T, socket, want string) {
+// answer is what nginx says on a connection of its own, or the error.
+func answer(t *testing.T, socket string) string {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}}
+	res, err := client.Get("http://nginx/")
+	if err != nil {
+		return err.Error()
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}
+
+// begun waits until nginx leads to the old server.
+func begun(t *testing.T, socket string) {
+	t.Helper()
 	last := ""
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		res, err := client.Get("http://nginx/")
-		if err != nil {
-			last = err.Error()
-			continue
-		}
-		body, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		if last = string(body); err == nil && last == want {
+		if last = answer(t, socket); last == "old" {
 			return
 		}
 	}
-	t.Fatalf("nginx answers %q, want %q", last, want)
+	t.Fatalf("nginx answers %q", last)
 }
 
 // TestSwitchNginx: first the include in the http block, then, once the
 // controller wrote its file, the location; each with a backup, and the way back.
 func TestSwitchNginx(t *testing.T) {
 	s, socket := realNginx(t, server(t, "old"))
-	eventually(t, socket, "old")
+	begun(t, socket)
 
 	s = s.reread(t)
 	if s.HasMain() {
@@ -124,7 +132,7 @@ func TestSwitchNginx(t *testing.T) {
 	if s = s.reread(t); !s.HasMain() {
 		t.Error("the include was not added")
 	}
-	eventually(t, socket, "old")
+	begun(t, socket)
 	if done, err := s.Make(t.Context()); err != nil || len(done.Changed) != 0 || len(done.Waiting) != 1 {
 		t.Errorf("again: %+v, %v", done, err)
 	}
@@ -136,7 +144,11 @@ func TestSwitchNginx(t *testing.T) {
 	if done, err = s.Make(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, socket, "teal")
+	for range 20 { // no worker of before answers any more, at once
+		if got := answer(t, socket); got != "teal" {
+			t.Fatalf("an old worker took a connection after the reload: %q", got)
+		}
+	}
 	site, err := os.ReadFile(filepath.Dir(s.Config) + "/available/was")
 	if err != nil || !strings.Contains(string(site), "        include "+location+"; # before Teal: proxy_pass http://") || !strings.Contains(string(site), "   # blue\n") {
 		t.Errorf("%v\n%s", err, site)
@@ -165,7 +177,7 @@ func TestSwitchNginx(t *testing.T) {
 // TestSwitchUndone: what nginx refuses is put back, byte by byte.
 func TestSwitchUndone(t *testing.T) {
 	s, socket := realNginx(t, server(t, "old"))
-	eventually(t, socket, "old")
+	begun(t, socket)
 	if err := errors.Join(os.Mkdir(s.Folder, 0o755), os.WriteFile(filepath.Join(s.Folder, "teal.conf"), []byte("nonsense;\n"), 0o644)); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +196,7 @@ func TestSwitchUndone(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Dir(s.Config) + "/.*"); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
-	eventually(t, socket, "old")
+	begun(t, socket)
 }
 
 func TestSwitchRefused(t *testing.T) {
