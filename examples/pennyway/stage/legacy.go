@@ -19,15 +19,17 @@ func (s *Stage) Legacy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// nginx is told last: a server that refuses a connection is left alone for ten
+	// seconds, and with both ports refused it would answer 502 in that time.
+	up := fmt.Sprintf("cd %s && docker-compose up -d rdb cache was_blue && curl -fsS --retry 60 --retry-all-errors --retry-delay 1 -o /dev/null http://127.0.0.1:8080/v3/api-docs", s.LegacyFolder())
+	if _, err := s.Apps[0].Run(ctx, "sh", "-c", up); err != nil {
+		return err
+	}
 	conf := filepath.Join(s.Bastion.NginxFolder(), "conf.d")
 	if err := s.Copy(ctx, conf, "legacy/nginx.conf"); err != nil {
 		return err
 	}
 	if _, err := s.Bastion.Run(ctx, "nginx", "-s", "reload"); err != nil {
-		return err
-	}
-	up := fmt.Sprintf("cd %s && docker-compose up -d rdb cache was_blue", s.LegacyFolder())
-	if _, err := s.Apps[0].Run(ctx, "sh", "-c", up); err != nil {
 		return err
 	}
 	return s.Answers(ctx, "1.4.1")
