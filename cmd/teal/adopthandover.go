@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"teal/cmd/teal/internal/adopt"
+	"teal/controller/api"
 	"teal/deploy/docker"
 	"teal/deploy/proxy/embedded"
 	"teal/reconcile"
@@ -55,7 +56,7 @@ func (p *program) handOver(ctx context.Context, a adoption) error {
 // ready refuses to stop the old container unless Teal's own serve, and the
 // proxy answers.
 func (p *program) ready(ctx context.Context, app spec.Name) error {
-	client := p.dial()
+	client := api.Dial(p.socketPath())
 	defer client.Close()
 	s, err := find(ctx, client, app.String())
 	if err != nil {

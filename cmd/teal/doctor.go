@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"teal/cmd/teal/internal/doctor"
+	"teal/controller/api"
 	"teal/deploy/docker"
 	"teal/deploy/proxy/embedded"
 	"teal/deploy/proxy/nginx"
@@ -148,7 +149,7 @@ func examineEngine(ctx context.Context, opts docker.Options) []doctor.Finding {
 
 // who asks the controller how it calls itself.
 func (p *program) who(ctx context.Context) (string, error) {
-	client := p.dial()
+	client := api.Dial(p.socketPath())
 	defer client.Close()
 	v, err := client.Version(ctx)
 	if err != nil {

@@ -80,8 +80,8 @@ func (p *program) down(ctx context.Context, r removal) error {
 	switch {
 	case err == nil:
 		return p.removeProjects(ctx, client, list, r)
-	case !errors.Is(err, api.ErrUnreachable), errors.Is(err, fs.ErrPermission):
-		return err
+	case !errors.Is(err, api.ErrUnreachable), errors.Is(err, fs.ErrPermission), p.serverURL() != "":
+		return err // without a controller, only the host it was on can be cleared
 	case r.project != "":
 		f := p.unreachable(err)
 		f.hint = "one project is removed by a running controller; to remove everything without one: teal down"

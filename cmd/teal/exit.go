@@ -73,6 +73,8 @@ func (p *program) classify(err error) *failure {
 		return &failure{code: refusedCode(refused.Reason), message: refused.Message, details: refused.Details, hint: refused.Hint}
 	case errors.Is(err, api.ErrUnreachable):
 		return p.unreachable(err)
+	case isUntrusted(err):
+		return &failure{code: exitFailed, message: err.Error(), hint: "--ca FILE (TEAL_CA) names the certificate of who signed it"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &failure{code: exitTimeout, message: "timed out: " + err.Error(), hint: "teal status"}
 	case errors.Is(err, context.Canceled):
@@ -91,13 +93,18 @@ func refusedCode(r api.Reason) int {
 		return exitTimeout
 	case api.ReasonUnavailable:
 		return exitUnreachable
-	case api.ReasonStale, api.ReasonNotNow, api.ReasonUnknownPath, api.ReasonUnknownToken, api.ReasonInternal:
+	case api.ReasonStale, api.ReasonNotNow, api.ReasonUnknownPath, api.ReasonUnknownToken, api.ReasonInternal,
+		api.ReasonUnauthenticated, api.ReasonForbidden, api.ReasonTooMany:
 	}
 	return exitFailed
 }
 
 func (p *program) unreachable(err error) *failure {
 	f := &failure{code: exitUnreachable, message: err.Error(), hint: "start it: teal run -f compose.yaml   or name its socket: --socket PATH"}
+	if p.serverURL() != "" {
+		f.hint = "look there: teal run --api ADDRESS listens only when it is told to"
+		return f
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		f.hint = "the socket belongs to another user: run this as the one that runs teal run"
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ func (m Main) Run(ctx context.Context, args []string) int {
 type program struct {
 	Main
 	state, socket string // flags
+	remote        remote
 }
 
 // env returns a variable of the environment, "" if it is not set.
@@ -74,8 +76,13 @@ Exit codes: 0 done, 1 failed or rolled back, 2 bad input, 3 timed out,
 		p.applyVerb(), p.planVerb(), p.statusVerb(), p.waitVerb(),
 		p.promoteVerb(), p.abortVerb(), p.undoVerb(), p.retryVerb(),
 		p.historyVerb(), p.logsVerb(), p.eventsVerb(), p.versionVerb(),
-		p.runVerb(), p.proxyVerb(), p.downVerb(), p.doctorVerb(), p.adoptVerb(),
+		p.runVerb(), p.proxyVerb(), p.downVerb(), p.doctorVerb(), p.adoptVerb(), p.tokenVerb(),
 	)
+	for _, c := range root.Commands() {
+		if slices.Contains(overNetwork, c.Name()) {
+			p.remote.flags(c.Flags())
+		}
+	}
 	for _, c := range root.Commands() {
 		guard(c)
 		if c.Args != nil && strings.Contains(c.Use, "service]") {
@@ -99,7 +106,13 @@ func (p *program) places(f *pflag.FlagSet) {
 // guard marks the errors of a verb's own work, to tell them from mistakes in
 // how it was called, which cobra finds before the verb runs.
 func guard(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		guard(sub)
+	}
 	work := c.RunE
+	if work == nil {
+		return
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := work(c, args); err != nil {
 			return &worked{err}
@@ -144,7 +157,18 @@ func (p *program) socketPath() string {
 	return filepath.Join(p.statePath(), "teal.sock")
 }
 
-func (p *program) dial() *api.Client { return api.Dial(p.socketPath()) }
+// dial returns a client of the controller that is meant: one over the network,
+// or the one at the socket.
+func (p *program) dial() *api.Client {
+	if url := p.serverURL(); url != "" {
+		client, err := p.dialRemote(url)
+		if err != nil {
+			return api.Broken(err)
+		}
+		return client
+	}
+	return api.Dial(p.socketPath())
+}
 
 // options are those of the text on stdout.
 func (p *program) options(now time.Time) view.Options {

@@ -30,6 +30,7 @@ type settings struct {
 	nginx        nginxSettings
 	unused       nginxSettings // nginx, as it is when nothing is said
 	listen       listening
+	network      network
 	replaceProxy bool
 	rebuild      bool
 	resync       string
@@ -128,6 +129,7 @@ func (s *settings) flags(c *cobra.Command) {
 	s.wish.flags(c)
 	f := c.Flags()
 	s.listen.flags(f, []string{":80"})
+	s.network.flags(f)
 	s.logs.flags(f)
 	f.BoolVar(&s.prune, "prune", false, "remove services that the files do not name any more")
 	f.StringVar(&s.id, "controller", "", "`id` on the labels of all that is this controller's (default: made from the state folder)")
@@ -155,6 +157,9 @@ func (s *settings) check() (controller.Schedule, error) {
 		return controller.Schedule{}, badInput("--max-parallel 8", "--max-parallel is %d, not a number from 1 to 256", s.parallel)
 	}
 	if err := s.checkListening(); err != nil {
+		return controller.Schedule{}, err
+	}
+	if err := s.network.check(); err != nil {
 		return controller.Schedule{}, err
 	}
 	if err := s.checkPlaces(); err != nil {

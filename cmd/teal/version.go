@@ -64,7 +64,7 @@ func (p *program) versionVerb() *cobra.Command {
 			}
 			text := fmt.Sprintf("teal        %s (%s)\n", out.Client, out.Go)
 			if out.Controller == nil {
-				return p.print(text + fmt.Sprintf("controller  not reachable at %s\n", p.socketPath()))
+				return p.print(text + fmt.Sprintf("controller  not reachable at %s\n", p.where()))
 			}
 			engine := "not reachable"
 			if v.Engine != "" {

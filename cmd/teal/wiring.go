@@ -75,7 +75,12 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	w.core = controller.New(w.options(prober, sources, registry))
-	handler := api.NewHandler(w.core, api.Options{Logger: w.log, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})})
+	serving := api.Options{Logger: w.log, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})}
+	handler := api.NewHandler(w.core, serving)
+	doors, err := w.openDoors()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 
 	w.parts.start(ctx, "prober", stopProber, prober.Run)
 	if w.carrier.run != nil {
@@ -85,6 +90,7 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	w.parts.start(ctx, "API", 2*stopAPI, func(ctx context.Context) error {
 		return api.Serve(ctx, listener, handler, stopAPI, w.log)
 	})
+	w.serveDoors(ctx, doors, serving)
 	w.log.Info("api was opened", "socket", w.socketPath(), "controller_id", w.id, "version", version())
 	return nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,10 @@ import (
 
 // Client talks to one controller. It is safe for concurrent use.
 type Client struct {
-	http *http.Client
+	http   *http.Client
+	base   url.URL
+	secret string // sent as bearer token; empty: none
+	broken error  // why no request can be made
 }
 
 // maxAnswer bounds what a client reads of one answer, in bytes.
@@ -41,8 +45,11 @@ func Dial(socket string) *Client {
 		MaxIdleConns:          4,
 		IdleConnTimeout:       30 * time.Second,
 	}
-	return &Client{http: &http.Client{Transport: transport}}
+	return &Client{http: &http.Client{Transport: transport}, base: url.URL{Scheme: "http", Host: "teal"}}
 }
+
+// Broken returns a client whose every request fails with err.
+func Broken(err error) *Client { return &Client{http: &http.Client{}, broken: err} }
 
 // Close gives up idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -126,6 +133,9 @@ func (c *Client) call(ctx context.Context, method, path string, q url.Values, in
 
 // do sends a request and returns a response that is a success.
 func (c *Client) do(ctx context.Context, method, path string, q url.Values, in any) (*http.Response, error) {
+	if c.broken != nil {
+		return nil, c.broken
+	}
 	var body io.Reader
 	if in != nil {
 		data, err := json.Marshal(in)
@@ -134,13 +144,17 @@ func (c *Client) do(ctx context.Context, method, path string, q url.Values, in a
 		}
 		body = bytes.NewReader(data)
 	}
-	target := url.URL{Scheme: "http", Host: "teal", RawQuery: q.Encode()}
+	target := c.base
+	target.RawQuery = q.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, target.JoinPath(path).String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.secret != "" {
+		req.Header.Set("Authorization", "Bearer "+c.secret)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -172,6 +186,9 @@ func lost(ctx context.Context, err error) error {
 	}
 	if ctx.Err() != nil || errors.Is(err, ErrUnreachable) {
 		return err
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("the controller's certificate is not trusted: %w", err)
 	}
 	return fmt.Errorf("%w: the connection broke: %w", ErrUnreachable, cause(err))
 }

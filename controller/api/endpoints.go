@@ -22,7 +22,17 @@ func (h *handler) apply(r *http.Request, w http.ResponseWriter) (any, error) {
 		e.Hint = "to remove all of it: teal down " + req.Project.Name
 		return nil, e
 	}
+	req.By = by(r.Context(), req.By)
+	fromAfar(r, &req.Project)
 	return h.ctrl.Apply(r.Context(), req)
+}
+
+// fromAfar takes the folder out of a project that came over the network: it is
+// one of another machine, and the policy would let what lies in it be mounted.
+func fromAfar(r *http.Request, p *spec.Project) {
+	if _, remote := callerOf(r.Context()); remote {
+		p.Source = spec.Source{}
+	}
 }
 
 func (h *handler) plan(r *http.Request, w http.ResponseWriter) (any, error) {
@@ -30,12 +40,15 @@ func (h *handler) plan(r *http.Request, w http.ResponseWriter) (any, error) {
 	if err := decode(r, w, &req); err != nil {
 		return nil, err
 	}
+	if req.Project != nil {
+		fromAfar(r, req.Project)
+	}
 	return h.ctrl.Plan(r.Context(), req)
 }
 
 func (h *handler) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
 	q := newQuery(r)
-	req := RemoveRequest{Project: r.PathValue("project"), By: q.text("by")}
+	req := RemoveRequest{Project: r.PathValue("project"), By: by(r.Context(), q.text("by"))}
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -61,6 +74,7 @@ func (h *handler) command(r *http.Request, w http.ResponseWriter) (any, error) {
 	if err := checkCommand(req); err != nil {
 		return nil, err
 	}
+	req.By = by(r.Context(), req.By)
 	out, err := h.ctrl.Command(r.Context(), pathApp(r), req)
 	return accepted{out}, err
 }

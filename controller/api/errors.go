@@ -11,18 +11,21 @@ type Reason string
 
 // Reasons of refusals, with the HTTP status each is sent as.
 const (
-	ReasonInvalid        Reason = "Invalid"        // 400: the request is malformed or the project is not acceptable
-	ReasonUnknownApp     Reason = "UnknownApp"     // 404
-	ReasonUnknownRollout Reason = "UnknownRollout" // 404
-	ReasonUnknownToken   Reason = "UnknownCommand" // 404
-	ReasonUnknownPath    Reason = "UnknownPath"    // 404: client and controller differ in version
-	ReasonStale          Reason = "StaleRollout"   // 409: the rollout that was meant is not the present one
-	ReasonNotNow         Reason = "NotApplicable"  // 409: the verb does not apply to how things are
-	ReasonWatched        Reason = "WatchedSource"  // 409: a watched file says what this project is
-	ReasonTooLarge       Reason = "TooLarge"       // 413
-	ReasonUnavailable    Reason = "Unavailable"    // 503: starting, stopping, or the engine is away
-	ReasonTimeout        Reason = "Timeout"        // 504: it took longer than a request may
-	ReasonInternal       Reason = "Internal"       // 500
+	ReasonInvalid         Reason = "Invalid"         // 400: the request is malformed or the project is not acceptable
+	ReasonUnauthenticated Reason = "Unauthenticated" // 401: no token, or none that is good here
+	ReasonForbidden       Reason = "Forbidden"       // 403: the token's role may not do this
+	ReasonUnknownApp      Reason = "UnknownApp"      // 404
+	ReasonUnknownRollout  Reason = "UnknownRollout"  // 404
+	ReasonUnknownToken    Reason = "UnknownCommand"  // 404
+	ReasonUnknownPath     Reason = "UnknownPath"     // 404: client and controller differ in version
+	ReasonStale           Reason = "StaleRollout"    // 409: the rollout that was meant is not the present one
+	ReasonNotNow          Reason = "NotApplicable"   // 409: the verb does not apply to how things are
+	ReasonWatched         Reason = "WatchedSource"   // 409: a watched file says what this project is
+	ReasonTooLarge        Reason = "TooLarge"        // 413
+	ReasonTooMany         Reason = "TooManyAttempts" // 429: too many failed attempts of one address
+	ReasonUnavailable     Reason = "Unavailable"     // 503: starting, stopping, or the engine is away
+	ReasonTimeout         Reason = "Timeout"         // 504: it took longer than a request may
+	ReasonInternal        Reason = "Internal"        // 500
 )
 
 // Error is a refusal: what was wrong, why, and what to do next. It is the body
@@ -47,6 +50,12 @@ func (e *Error) Status() int {
 	switch e.Reason {
 	case ReasonInvalid:
 		return http.StatusBadRequest
+	case ReasonUnauthenticated:
+		return http.StatusUnauthorized
+	case ReasonForbidden:
+		return http.StatusForbidden
+	case ReasonTooMany:
+		return http.StatusTooManyRequests
 	case ReasonUnknownApp, ReasonUnknownRollout, ReasonUnknownToken, ReasonUnknownPath:
 		return http.StatusNotFound
 	case ReasonStale, ReasonNotNow, ReasonWatched:
@@ -68,6 +77,6 @@ func IsReason(err error, reason Reason) bool {
 	return errors.As(err, &e) && e.Reason == reason
 }
 
-// ErrUnreachable says that no controller answers at the socket. It is wrapped
-// with the socket's path and the system's words.
+// ErrUnreachable says that no controller answers where it was looked for. It is
+// wrapped with the place and the system's words.
 var ErrUnreachable = errors.New("controller not reachable")

@@ -14,6 +14,9 @@ import (
 type Options struct {
 	Logger  *slog.Logger // required
 	Metrics http.Handler // answers /metrics; nil: there is no such path
+	// Gate says who may come in; nil: whoever can connect may do everything, which
+	// is for the unix socket.
+	Gate Gate
 	// Timeout limits a request that is not a stream, and one write of a stream.
 	// 0: 30 s.
 	Timeout time.Duration
@@ -57,15 +60,15 @@ func NewHandler(c Controller, o Options) http.Handler {
 		"GET /v1/version":                            h.version,
 		"GET /v1/healthz":                            h.healthz,
 	} {
-		mux.Handle(pattern, h.plain(answer))
+		h.handle(mux, pattern, h.plain(answer))
 	}
-	mux.Handle("GET /v1/status", h.stream(h.plain(h.status), h.followStatus))
-	mux.Handle("GET /v1/events", h.stream(h.plain(h.events), h.followEvents))
-	mux.Handle("GET /v1/apps/{project}/{service}/logs", h.stream(nil, h.logs))
+	h.handle(mux, "GET /v1/status", h.stream(h.plain(h.status), h.followStatus))
+	h.handle(mux, "GET /v1/events", h.stream(h.plain(h.events), h.followEvents))
+	h.handle(mux, "GET /v1/apps/{project}/{service}/logs", h.stream(nil, h.logs))
 	if o.Metrics != nil {
-		mux.Handle("GET /metrics", h.limited(o.Metrics))
+		h.handle(mux, "GET /metrics", h.limited(o.Metrics))
 	}
-	mux.Handle("/", h.limited(http.HandlerFunc(h.unknown)))
+	h.handle(mux, "/", h.limited(http.HandlerFunc(h.unknown)))
 	return h.guard(mux)
 }
 

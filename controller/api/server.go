@@ -108,13 +108,17 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	base := context.WithValue(context.WithoutCancel(ctx), stoppingKey{}, stopping)
+	level := slog.LevelWarn
+	if l.Addr().Network() != "unix" {
+		level = slog.LevelDebug // whoever scans the network could fill the log
+	}
 	server := &http.Server{
 		Handler:           h,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), level),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()

@@ -25,6 +25,8 @@ func (h *handler) stream(once http.Handler, follow func(context.Context, *http.R
 		}
 		ctx, cancel := streamContext(r.Context())
 		defer cancel()
+		ctx, unwatch := h.standing(ctx)
+		defer unwatch()
 		out := &lines{w: w, limit: h.Timeout}
 		err := follow(ctx, r, out.emit)
 		switch {
