@@ -21,19 +21,19 @@ import (
 // decided is who may use what. A new endpoint has to be written here too: that
 // is the decision.
 var decided = map[string]api.Role{
-	"/":                                          "viewer",
-	"GET /metrics":                               "viewer",
-	"GET /v1/healthz":                            "anyone",
-	"GET /v1/version":                            "viewer",
-	"GET /v1/status":                             "viewer",
-	"GET /v1/events":                             "viewer",
-	"GET /v1/commands/{token}":                   "viewer",
+	"/":                        "viewer",
+	"GET /metrics":             "viewer",
+	"GET /v1/healthz":          "anyone",
+	"GET /v1/version":          "viewer",
+	"GET /v1/status":           "viewer",
+	"GET /v1/events":           "viewer",
+	"GET /v1/commands/{token}": "viewer",
 	"GET /v1/apps/{project}/{service}/history":   "viewer",
 	"GET /v1/apps/{project}/{service}/logs":      "viewer",
 	"POST /v1/apps/{project}/{service}/commands": "operator",
-	"POST /v1/plan":                              "operator",
-	"POST /v1/apply":                             "operator",
-	"DELETE /v1/projects/{project}":              "operator",
+	"POST /v1/plan":                 "operator",
+	"POST /v1/apply":                "operator",
+	"DELETE /v1/projects/{project}": "operator",
 }
 
 // door is a gate whose tokens are the names of roles.
