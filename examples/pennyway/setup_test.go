@@ -54,6 +54,10 @@ func newStage(t *testing.T, hosts int) *stage.Stage {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
+		if t.Failed() {
+			words, err := s.Bastion.Run(ctx, "tail", "-n", "60", "/var/log/nginx/error.log")
+			t.Logf("nginx's own log (%v):\n%s", err, words)
+		}
 		must(t, s.Close(ctx))
 	})
 	return s
