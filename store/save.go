@@ -20,6 +20,11 @@ const (
 	maxWaiting  = 256  // commands per app
 	maxLogLines = 100  // per container, in history
 	maxLogLine  = 1024 // bytes
+	maxMessage  = 4096 // bytes of an event's message
+
+	maxGoneHistory = 100    // removed apps whose history and answers are kept
+	maxGone        = 10_000 // removed apps whose generation is kept
+	maxPulled      = 10_000 // pulled images
 )
 
 // Save records a decision in one transaction: the record, the events, the
@@ -121,12 +126,18 @@ func forget(tx *bolt.Tx, key []byte) error {
 	if err := tx.Bucket(bucketDesired).Delete(key); err != nil {
 		return err
 	}
-	return tx.Bucket(bucketRecords).Delete(key)
+	if err := tx.Bucket(bucketRecords).Delete(key); err != nil {
+		return err
+	}
+	return bury(tx, key)
 }
 
 func appendEvents(tx *bolt.Tx, events []reconcile.Event) error {
 	b := tx.Bucket(bucketEvents)
 	for _, e := range events {
+		if len(e.Message) > maxMessage {
+			e.Message = strings.ToValidUTF8(e.Message[:maxMessage], "") + "…"
+		}
 		if _, err := push(b, e); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -27,6 +28,8 @@ var (
 	bucketEvents      = []byte("events")      // number → reconcile.Event
 	bucketHistory     = []byte("history")     // app → bucket: number → reconcile.Rollout
 	bucketStables     = []byte("stables")     // app → bucket: number in history → id of a revision that became stable
+	bucketPulled      = []byte("pulled")      // host, image, app → reconcile.PulledImage
+	bucketGone        = []byte("gone")        // number → app that was removed
 
 	keySchema = []byte("schema")
 )
@@ -36,6 +39,10 @@ var allBuckets = [][]byte{
 	bucketCommands, bucketTokens, bucketAnswered, bucketEvents, bucketHistory, bucketStables,
 }
 
+// laterBuckets came after the first stores were written: Open adds them. An
+// older Teal leaves them alone.
+var laterBuckets = [][]byte{bucketPulled, bucketGone}
+
 // schema is the store's own record.
 type schema struct {
 	Version int `json:"version"`
@@ -43,7 +50,7 @@ type schema struct {
 
 // layOut makes an empty store.
 func layOut(tx *bolt.Tx) error {
-	for _, name := range allBuckets {
+	for _, name := range slices.Concat(allBuckets, laterBuckets) {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return fmt.Errorf("create bucket %s: %w", name, err)
 		}
@@ -73,6 +80,13 @@ func verify(tx *bolt.Tx) error {
 		}
 		if err := verifyBucket(tx.Bucket(name)); err != nil {
 			return err
+		}
+	}
+	for _, name := range laterBuckets {
+		if b := tx.Bucket(name); b != nil {
+			if err := verifyBucket(b); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

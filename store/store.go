@@ -6,7 +6,7 @@
 //
 //   - Every method that writes is one transaction, on the disk when it returns.
 //   - Generations of an app never go back, not even after the app was removed
-//     and came back.
+//     and came back before 10,000 others were.
 //   - A command's token takes effect at most once.
 //   - The file is used by one process. Another one is refused after a limit and
 //     told who holds it ([LockedError]).
@@ -14,7 +14,9 @@
 //     [DamagedError] that names the command which repairs. So is what a newer
 //     Teal wrote ([ErrNewer]).
 //   - What grows is bounded: 5,000 events in all, 50 rollouts, 1,000 answers and
-//     256 waiting commands per app.
+//     256 waiting commands per app, the history of the 100 apps that were removed
+//     last and the generations of 10,000 of them, 10,000 pulled images.
+//   - A file of which most is free space is made small by the next [Open].
 //
 // What is read is copied out; no transaction is open while anything else is
 // done. The file holds the environment of containers and is readable by its
@@ -96,15 +98,36 @@ func openLocked(path string, opts Options) (*DB, error) {
 	if err := ensureFile(path, opts.Logger); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
+	if err := removeIfThere(compactName(path)); err != nil { // of a killed process
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
 	if err := inspectFile(path); err != nil {
 		return nil, err
 	}
+	db, err := openChecked(path, opts)
+	if err != nil || !db.wasteful() {
+		return db, err
+	}
+	if err := db.closeBolt(); err != nil {
+		return nil, err
+	}
+	compact(path, opts)
+	return openChecked(path, opts)
+}
+
+// openChecked opens the file, compares every value with its checksum and adds
+// what a store of an older Teal does not have.
+func openChecked(path string, opts Options) (*DB, error) {
 	b, err := openBolt(path, opts.LockTimeout)
 	if err != nil {
 		return nil, err
 	}
 	db := &DB{path: path, bolt: b}
-	if err := db.view("check "+path, verify); err != nil {
+	err = db.view("check "+path, verify)
+	if err == nil {
+		err = db.update("bring "+path+" up to date", bringUpToDate)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.closeBolt())
 	}
 	return db, nil

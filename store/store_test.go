@@ -25,7 +25,19 @@ const holdEnv = "TEAL_TEST_HOLD_STORE"
 // often, until it is killed.
 const writeEnv = "TEAL_TEST_WRITE_STORE"
 
+// compactEnv makes it a process that opens the store it names, which is made
+// small by that, and waits to be killed.
+const compactEnv = "TEAL_TEST_COMPACT_STORE"
+
 func TestMain(m *testing.M) {
+	if path := os.Getenv(compactEnv); path != "" {
+		if _, err := Open(path, Options{}); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		time.Sleep(time.Minute)
+		os.Exit(1)
+	}
 	if path := os.Getenv(holdEnv); path != "" {
 		os.Exit(hold(path))
 	}
