@@ -60,7 +60,16 @@ type Options struct {
 	EngineVersion func(ctx context.Context) (version, api string, err error)
 	// Metrics, when set, is where the controller's metrics are registered.
 	Metrics prometheus.Registerer
-	Limits  Limits
+	// Images, when set, is how images of earlier versions are removed.
+	Images *ImageKeeping
+	Limits Limits
+}
+
+// ImageKeeping says which images stay, and who knows and removes them.
+type ImageKeeping struct {
+	Host ImageHost
+	Book ImageBook
+	Rule reconcile.Retention
 }
 
 // Limits bound every wait of the controller. A zero field gets its default.
@@ -71,6 +80,7 @@ type Limits struct {
 	Pull      time.Duration // for an image to arrive; default 1 h
 	Supervise time.Duration // for the proxy to be brought up; default 2 min
 	Stop      time.Duration // for running passes when the controller stops; default 10 s
+	Images    time.Duration // at least, between two looks at images that nothing asked for; default 10 min
 	Retry     time.Duration // first back-off after a side did not answer; default 1 s
 	RetryMax  time.Duration // longest back-off; default 30 s
 }
@@ -87,6 +97,7 @@ func (l Limits) withDefaults() Limits {
 		{&l.Pull, time.Hour},
 		{&l.Supervise, 2 * time.Minute},
 		{&l.Stop, 10 * time.Second},
+		{&l.Images, 10 * time.Minute},
 		{&l.Retry, time.Second},
 		{&l.RetryMax, 30 * time.Second},
 	} {
@@ -121,6 +132,7 @@ type Controller struct {
 	family    family     // who depends on whom
 	orphans   orphans
 	summon    chan struct{} // asks for the proxy to be supervised
+	tidy      chan struct{} // asks for images to be looked at
 }
 
 // New wires a controller and starts nothing.
@@ -139,6 +151,7 @@ func New(opts Options) *Controller {
 		changes: newChanges(),
 		started: time.Now(),
 		summon:  make(chan struct{}, 1),
+		tidy:    make(chan struct{}, 1),
 	}
 	c.router = newRouter(opts.Proxy, opts.Limits.Read, c.claim)
 	c.metrics = newMetrics(opts.Metrics, c.queue.length)
@@ -188,6 +201,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	running.Go(func() { c.watchEngine(ctx) })
 	running.Go(func() { c.resync(ctx) })
 	running.Go(func() { c.supervise(ctx) })
+	running.Go(func() { c.keepImages(ctx) })
 	for _, in := range c.sources {
 		running.Go(func() { c.follow(ctx, in) })
 	}

@@ -15,6 +15,8 @@ type metrics struct {
 	steps    *prometheus.CounterVec
 	panics   prometheus.Counter
 	hosts    *prometheus.GaugeVec
+	images   prometheus.Counter
+	bytes    prometheus.Counter
 }
 
 // newMetrics makes the metrics and registers them unless reg is nil.
@@ -36,12 +38,18 @@ func newMetrics(reg prometheus.Registerer, length func() int) *metrics {
 		hosts: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "teal", Name: "host_up", Help: "1 while a host answers, 0 while it is away; once it has been away.",
 		}, []string{"host"}),
+		images: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "teal", Name: "images_removed_total", Help: "Images of earlier versions that were removed.",
+		}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "teal", Name: "images_removed_bytes_total", Help: "Their size, layers shared with others included.",
+		}),
 	}
 	if reg != nil {
 		queued := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "teal", Name: "queue_length", Help: "Apps that are due and wait for a place.",
 		}, func() float64 { return float64(length()) })
-		reg.MustRegister(m.passes, m.duration, m.steps, m.panics, m.hosts, queued)
+		reg.MustRegister(m.passes, m.duration, m.steps, m.panics, m.hosts, m.images, m.bytes, queued)
 	}
 	return m
 }

@@ -177,6 +177,9 @@ func (c *Controller) due(app spec.Name, d reconcile.Decision) time.Time {
 
 // settle wakes those that wait for app when its record has changed.
 func (c *Controller) settle(app spec.Name, before, after reconcile.Record) {
+	if before.Phase != after.Phase && after.Phase == reconcile.Idle || before.Standby != nil && after.Standby == nil || shortOfSpace(after) {
+		c.tidyUp()
+	}
 	if before.Phase != after.Phase || before.Generation != after.Generation {
 		c.queue.add(c.family.dependents(app)...)
 	}

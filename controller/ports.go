@@ -31,6 +31,22 @@ type Engine interface {
 	Logs(ctx context.Context, container string, tail int, follow bool, w io.Writer) error
 }
 
+// ImageHost is what the retention of images needs of the engines.
+type ImageHost interface {
+	// Images lists the images of every host that answers, and what its containers
+	// were made from.
+	Images(ctx context.Context) ([]reconcile.HostImages, error)
+	// RemoveImage removes an image, never by force; gone is false if it stays
+	// because something uses it.
+	RemoveImage(ctx context.Context, r reconcile.ImageRemoval) (gone bool, err error)
+}
+
+// ImageBook remembers what was pulled.
+type ImageBook interface {
+	Pulled() ([]reconcile.PulledImage, error)
+	ForgetPulled(gone ...reconcile.PulledImage) error
+}
+
 // Proxy is one traffic switch. A caller believes only Read.
 type Proxy interface {
 	// Apply makes the proxy serve exactly table; it is total and idempotent, and

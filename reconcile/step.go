@@ -175,6 +175,7 @@ const (
 	ReasonPortTaken           Reason = "PortTaken"
 	ReasonAddressTaken        Reason = "AddressTaken"
 	ReasonDiskFull            Reason = "DiskFull"
+	ReasonDiskLow             Reason = "DiskLow"
 	ReasonProxyUnavailable    Reason = "ProxyUnavailable"
 	ReasonProxyRefused        Reason = "ProxyRefused"
 

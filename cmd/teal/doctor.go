@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -60,10 +59,14 @@ func (p *program) examine(ctx context.Context, s settings) ([]doctor.Finding, er
 		return nil, fmt.Errorf("find the state folder: %w", err)
 	}
 	running := doctor.Socket(p.socketPath(), func() (string, error) { return p.who(ctx) })
-	template := docker.Options{ControllerID: id, Ingress: docker.Ingress{Subnet: s.subnet}}
+	reserve, err := s.keeping.space()
+	if err != nil {
+		return nil, err
+	}
+	template := docker.Options{ControllerID: id, Ingress: docker.Ingress{Subnet: s.subnet}, Reserve: reserve}
 	answers, serving := s.examineProxy(ctx, template, state, running.OK)
 	out := append(s.examineEngines(ctx, template), running)
-	out = append(append(out, serving...), doctor.Folder(state), doctor.Space("space for records", state))
+	out = append(append(out, serving...), doctor.Folder(state), doctor.Space("space for records", state), doctor.Records(filepath.Join(state, databaseFile)))
 	if !s.placing.proxyIsLocal() || s.proxy == proxyNginx && s.nginx.ownServers {
 		return out, nil
 	}
@@ -124,11 +127,10 @@ func (s *settings) examineEngines(ctx context.Context, template docker.Options) 
 	if template.Host == "" {
 		template.Host = os.Getenv("DOCKER_HOST") // as the engine's client reads it
 	}
-	out := examineEngine(ctx, template)
-	if runtime.GOOS == "linux" && template.Host == "" {
-		out = append(out, doctor.Space("space for images", "/var/lib/docker"))
+	if askable(template.Host) {
+		template.Space = docker.LocalSpace
 	}
-	return out
+	return examineEngine(ctx, template)
 }
 
 // examineEngine checks the engine and, if that answers, its network for Teal.
@@ -139,7 +141,7 @@ func examineEngine(ctx context.Context, opts docker.Options) []doctor.Finding {
 	}
 	out := []doctor.Finding{doctor.Engine(ctx, opts.Host, engine.Version)}
 	if out[0].OK {
-		out = append(out, doctor.Ingress(ctx, engine.LookAtIngress))
+		out = append(out, doctor.Ingress(ctx, engine.LookAtIngress), doctor.Room(ctx, "room for pulls", engine.Room))
 	}
 	if err := engine.Close(); err != nil {
 		out = append(out, doctor.Finding{Check: "engine", Message: err.Error(), Hint: "sudo systemctl restart docker"})

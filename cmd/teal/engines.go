@@ -15,6 +15,7 @@ import (
 // engines is the Docker side of a run: one engine, or several hosts as one.
 type engines interface {
 	controller.Engine
+	controller.ImageHost
 	Health(ctx context.Context, id string) (status reconcile.EngineHealth, output string, err error)
 	Version(ctx context.Context) (version, api string, err error)
 	Close() error
@@ -31,6 +32,9 @@ type dockers struct {
 // several is lost or is back.
 func (p *placing) openEngines(template docker.Options, report func(host string, err error)) (dockers, error) {
 	if len(p.hosts) == 0 {
+		if askable(template.Host) {
+			template.Space = docker.LocalSpace
+		}
 		engine, err := docker.New(template)
 		return dockers{engines: engine, proxy: engine}, err
 	}

@@ -25,6 +25,7 @@ type settings struct {
 	id           string
 	docker       string
 	placing      placing
+	keeping      keeping
 	subnet       string
 	proxy        string
 	nginx        nginxSettings
@@ -135,6 +136,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.id, "controller", "", "`id` on the labels of all that is this controller's (default: made from the state folder)")
 	f.StringVar(&s.docker, "docker", "", "`address` of the Docker Engine (default: DOCKER_HOST, or the local socket)")
 	s.placing.flags(f)
+	s.keeping.flags(f)
 	f.StringVar(&s.subnet, "ingress-subnet", "", "`network` (CIDR) of teal-ingress when it has to be made (default: a free one)")
 	f.StringVar(&s.proxy, "proxy", proxyEmbedded, "the `driver` of the proxy: embedded or nginx")
 	s.nginx.flags(f)
@@ -163,6 +165,9 @@ func (s *settings) check() (controller.Schedule, error) {
 		return controller.Schedule{}, err
 	}
 	if err := s.checkPlaces(); err != nil {
+		return controller.Schedule{}, err
+	}
+	if err := s.keeping.check(); err != nil {
 		return controller.Schedule{}, err
 	}
 	if strings.Trim(s.id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(s.id) > 40 {

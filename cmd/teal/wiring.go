@@ -73,6 +73,7 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 		Logger: w.log, Docker: w.dockers, Changed: func(app spec.Name) { w.core.Wake(app) },
 	})
 	registry := prometheus.NewRegistry()
+	registry.MustRegister(newRecordsSize(w.db, w.log))
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	w.core = controller.New(w.options(prober, sources, registry))
 	serving := api.Options{Logger: w.log, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})}
@@ -114,16 +115,23 @@ func (w *wiring) options(prober *health.Prober, sources []controller.Source, reg
 		Hosts:         w.placing.names(),
 		HostStatus:    w.dockers.status(),
 		Metrics:       registry,
+		Images:        w.imageKeeping(),
 	}
 }
 
 func (w *wiring) openEngines() (dockers, error) {
+	reserve, err := w.keeping.space()
+	if err != nil {
+		return dockers{}, err
+	}
 	return w.placing.openEngines(docker.Options{
 		Host:         w.docker,
 		ControllerID: w.id,
 		Ingress:      docker.Ingress{Subnet: w.subnet},
 		Policy:       w.policyOf,
 		Logger:       w.log,
+		Pulling:      w.db.NotePulled,
+		Reserve:      reserve,
 	}, func(host string, err error) { w.core.HostAnswered(host, err) })
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
+	"teal/reconcile"
 	"teal/spec"
 )
 
@@ -44,6 +45,14 @@ type Options struct {
 	Limits   Limits
 	Logger   *slog.Logger
 	Progress func(app spec.Name, text string) // how far a pull has come; may be nil
+	// Pulling is told before an image is fetched for an app; its error keeps that
+	// from happening. nil: nobody is told.
+	Pulling func(reconcile.PulledImage) error
+	// Reserve is what a pull must leave free where the engine keeps its images.
+	Reserve Reserve
+	// Space asks for the free space of a folder of the engine's machine. nil:
+	// nobody can be asked, and Reserve has no effect.
+	Space func(ctx context.Context, folder string) (Space, error)
 }
 
 // DefaultPorts are given out where nothing else is configured. They lie below
@@ -108,6 +117,9 @@ type Engine struct {
 	limits     Limits
 	log        *slog.Logger
 	progress   func(spec.Name, string)
+	pulling    func(reconcile.PulledImage) error
+	reserve    Reserve
+	space      func(context.Context, string) (Space, error)
 	conn       connection
 	namesakes  namesakes
 
@@ -134,6 +146,9 @@ func New(opts Options) (*Engine, error) {
 		limits:     opts.Limits.orDefaults(),
 		log:        opts.Logger,
 		progress:   opts.Progress,
+		pulling:    opts.Pulling,
+		reserve:    opts.Reserve,
+		space:      opts.Space,
 	}
 	var err error
 	if e.publishOn, e.ports, err = publishing(opts.Address, opts.Ports); err != nil {

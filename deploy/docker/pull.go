@@ -36,6 +36,12 @@ func (e *Engine) pull(ctx context.Context, app spec.Name, img reconcile.Image) e
 		if img.Local {
 			return e.localImageGone(img)
 		}
+		if err := e.lowOnDisk(ctx, img.Ref); err != nil {
+			return err
+		}
+		if err := e.notePulling(app, img); err != nil {
+			return err
+		}
 		if err := e.pullByDigest(ctx, app, img, ref); err != nil {
 			return err
 		}
@@ -44,6 +50,19 @@ func (e *Engine) pull(ctx context.Context, app spec.Name, img reconcile.Image) e
 		return nil
 	}
 	return e.tagIfAbsent(ctx, img, ref)
+}
+
+// notePulling tells that an image is about to be fetched: what is told of can be
+// removed one day. What is fetched for no app, as the proxy's image, is not.
+func (e *Engine) notePulling(app spec.Name, img reconcile.Image) error {
+	if e.pulling == nil || app == (spec.Name{}) {
+		return nil
+	}
+	err := e.pulling(reconcile.PulledImage{Host: e.name, App: app, Image: img, At: time.Now().UTC().Round(0)})
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", img.Ref, err)
+	}
+	return nil
 }
 
 // localImageGone says that an image which no registry knows is not here.
@@ -74,6 +93,7 @@ func (e *Engine) pullByDigest(ctx context.Context, app spec.Name, img reconcile.
 	defer cancel(nil)
 	watchdog := time.AfterFunc(e.limits.Stall, func() { cancel(errStalled) })
 	defer watchdog.Stop()
+	defer e.guardSpace(ctx, img.Ref, func(low error) { cancel(low) })()
 	stream, err := a.ImagePull(ctx, ref, image.PullOptions{RegistryAuth: auth})
 	if err == nil {
 		defer stream.Close()
@@ -81,6 +101,9 @@ func (e *Engine) pullByDigest(ctx context.Context, app spec.Name, img reconcile.
 	}
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		return infra(reconcile.ReasonRegistryUnavailable, "pull %s: no progress for %s", img.Ref, e.limits.Stall)
+	}
+	if low, ok := errors.AsType[*reconcile.Failure](context.Cause(ctx)); ok && err != nil {
+		return low
 	}
 	if err != nil {
 		return pullFailure(img.Ref, err)

@@ -58,6 +58,7 @@ func newMember(h Host, template docker.Options, log *slog.Logger) (*member, erro
 	}
 	template.Name, template.Host, template.Dial = h.Name, h.URL, dial
 	template.Address, template.Ports = h.Address, h.Ports
+	template.Space = h.Space(client)
 	engine, err := docker.New(template)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import "testing"
 
@@ -13,8 +13,8 @@ func TestFreeSpaceIsReadFromDf(t *testing.T) {
 		{"nothing", "", 0},
 		{"words", "h\na b c much e f\n", 0},
 	} {
-		if got, err := available(c.text); got != c.want || (err == nil) != (c.want > 0) {
-			t.Errorf("%s: %d, %v", c.name, got, err)
+		if got, err := available(c.text); got.Free != c.want || (err == nil) != (c.want > 0) || err == nil && got.Total <= got.Free {
+			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
 	}
 }
