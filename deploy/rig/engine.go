@@ -44,6 +44,9 @@ func (h *Host) StartEngine(ctx context.Context) error {
 		"--storage-driver", "overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", h.rig.group(),
 		"-H", h.URL(), "-H", "unix://" + LocalSocket,
 	}
+	if h.opts.LiveRestore {
+		args = append(args, "--live-restore")
+	}
 	if h.opts.TLS {
 		f := h.serverFiles()
 		args = append(args, "-H", fmt.Sprintf("tcp://%s:%d", h.Address, TLSPort), "--tlsverify",

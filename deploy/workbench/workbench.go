@@ -27,7 +27,11 @@ type Bench struct {
 // companions, else the local socket). It is an error if it does not answer
 // within 10 s.
 func Open(ctx context.Context) (*Bench, error) {
-	api, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	return open(ctx, client.FromEnv)
+}
+
+func open(ctx context.Context, at client.Opt) (*Bench, error) {
+	api, err := client.NewClientWithOpts(at, client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, fmt.Errorf("read the engine's address: %w", err)
 	}
