@@ -19,6 +19,10 @@ TIMEOUT   ?= 25m# limit of one package's tests
 PKG       ?= ./...# packages of test-go and race
 BENCH     ?= # what make bench measures, see cmd/bench -h; empty: all of it
 BENCH_DEPLOY ?= # flags of make bench-deploy, for example -full
+TIME      ?= 10m# how long make soak runs
+SEED      ?= 0# seed of make soak; 0: a new one
+APPS      ?= 14# apps of make soak
+SOAK      ?= # further flags of make soak, for example -keep-going, see cmd/soak -h
 
 export DEMO_PORT DEMO_FOLDER
 
@@ -88,6 +92,10 @@ bench: tools engine build ## measure what README promises; prints a Markdown tab
 .PHONY: bench-deploy
 bench-deploy: tools engine build ## the same deployments with a deploy.sh and with Teal, side by side (ten minutes, as root)
 	@$(GO) run ./cmd/benchdeploy $(BENCH_DEPLOY)
+
+.PHONY: soak
+soak: tools engine build ## edits, kills and faults at random for TIME, checked from outside (as root)
+	@$(GO) run ./cmd/soak -time $(TIME) -seed $(SEED) -apps $(APPS) $(SOAK)
 
 .PHONY: engine
 engine: ## ensure a Docker Engine: use the one that runs, or install and start one

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,11 +37,12 @@ const (
 	mostFindings = 500
 )
 
-func newFindings(s *soaker) *findings {
+func newFindings(ctx context.Context, s *soaker) *findings {
+	ctx = context.WithoutCancel(ctx) // evidence is kept when the run has ended, too
 	f := &findings{s: s, queue: make(chan int, mostFindings)}
 	f.done.Go(func() {
 		for n := range f.queue {
-			if err := f.keep(n); err != nil {
+			if err := f.keep(ctx, n); err != nil {
 				fmt.Fprintln(os.Stderr, "soak: keep evidence:", err)
 			}
 		}
@@ -76,7 +78,7 @@ func (f *findings) close() {
 }
 
 // keep writes down what is known about the n-th finding.
-func (f *findings) keep(n int) error {
+func (f *findings) keep(ctx context.Context, n int) error {
 	f.mu.Lock()
 	one := f.all[n-1]
 	f.mu.Unlock()
@@ -85,11 +87,12 @@ func (f *findings) keep(n int) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	text := fmt.Sprintf("%s %s: %s\n\nactions before it:\n", clock(one.At), one.Rule, one.Text)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %s: %s\n\nactions before it:\n", clock(one.At), one.Rule, one.Text)
 	for _, e := range s.journal.last(60) {
-		text += fmt.Sprintf("%s %-16s %-12s %s\n", clock(e.At), e.What, e.On, e.Detail)
+		fmt.Fprintf(&text, "%s %-16s %-12s %s\n", clock(e.At), e.What, e.On, e.Detail)
 	}
 	status, statusErr := s.teal.do(ctx, "status", "-o", "json")
 	events, eventsErr := s.api.Events(ctx, api.EventQuery{After: s.lastEvent(), Limit: api.MaxEvents})
@@ -108,7 +111,7 @@ func (f *findings) keep(n int) error {
 		return err
 	}
 	for name, content := range map[string]string{
-		"finding.txt": text,
+		"finding.txt": text.String(),
 		"status.json": orError(status, statusErr),
 		"events.json": orError(string(page), eventsErr),
 		"table.json":  orError(string(served), tableErr),

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // What is sampled, in the report's words.
@@ -95,7 +96,8 @@ func median(of []float64) float64 {
 
 // flatTable is the trend of everything as Markdown.
 func flatTable(all []sample) string {
-	out := "| at rest | samples | first third | middle | last third | most | may reach |\n|---|--:|--:|--:|--:|--:|--:|\n"
+	var out strings.Builder
+	out.WriteString("| at rest | samples | first third | middle | last third | most | may reach |\n|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, l := range flatLines {
 		t := trend(l, all)
 		limit := fmt.Sprintf("%.1f", t.limit)
@@ -105,7 +107,7 @@ func flatTable(all []sample) string {
 		if t.grew() {
 			limit += " ✖"
 		}
-		out += fmt.Sprintf("| %s | %d | %.1f | %.1f | %.1f | %.1f | %s |\n", l.name, t.samples, t.first, t.middle, t.end, t.most, limit)
+		fmt.Fprintf(&out, "| %s | %d | %.1f | %.1f | %.1f | %.1f | %s |\n", l.name, t.samples, t.first, t.middle, t.end, t.most, limit)
 	}
-	return out
+	return out.String()
 }

@@ -10,8 +10,8 @@
 // answers that the clients got.
 //
 // It promises:
-//   - Every action is written to a journal before it is done; the same seed and
-//     settings choose the same actions.
+//   - Every action is written to a journal before it is done; the seed decides all
+//     choices that are not the world's.
 //   - A failed request is a finding unless it lies in a named window of a fault
 //     that loses requests by its nature; those are counted apart.
 //   - It ends after its time, on an interrupt, or at the first finding, prints a

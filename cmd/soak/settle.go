@@ -25,6 +25,7 @@ func (s *soaker) settle(ctx context.Context) error {
 	}
 	calm := 0
 	var open []string
+	var last *view
 	for calm < 3 {
 		if err := pause(ctx, 400*time.Millisecond); err != nil {
 			return err
@@ -34,7 +35,7 @@ func (s *soaker) settle(ctx context.Context) error {
 			open = []string{err.Error()}
 		} else {
 			s.check(v)
-			open = s.unsettled(v)
+			open, last = s.unsettled(v), v
 		}
 		if len(open) == 0 {
 			calm++
@@ -50,13 +51,7 @@ func (s *soaker) settle(ctx context.Context) error {
 			return nil
 		}
 	}
-	v, err := s.look(ctx)
-	if err != nil {
-		return nil // the next settling insists
-	}
-	if len(s.unsettled(v)) == 0 {
-		s.compare(ctx, v)
-	}
+	s.compare(ctx, last)
 	s.journal.write("settled", "", "after %s", time.Since(began).Round(10*time.Millisecond))
 	s.report.settled(time.Since(began))
 	s.connectAll(ctx)

@@ -56,7 +56,7 @@ func soak(ctx context.Context, set settings) (rep *report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, st.close()) }()
+	defer func() { err = errors.Join(err, st.close(ctx)) }()
 	t, err := newTeal(st, set)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func soak(ctx context.Context, set settings) (rep *report, err error) {
 	}
 	ctx, s.cancel = context.WithCancelCause(ctx)
 	defer s.cancel(nil)
-	s.findings = newFindings(s)
+	s.findings = newFindings(ctx, s)
 	err = s.run(ctx)
 	rep = s.finish()
 	s.findings.close()

@@ -29,7 +29,7 @@ func openStage(ctx context.Context, s settings) (st *stage, err error) {
 	st = &stage{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, st.close())
+			err = errors.Join(err, st.close(ctx))
 		}
 	}()
 	name := fmt.Sprintf("soak-%d-%d", os.Getpid(), s.seed%1000)
@@ -45,8 +45,9 @@ func openStage(ctx context.Context, s settings) (st *stage, err error) {
 	return st, st.images(ctx, s)
 }
 
-func (st *stage) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+// close removes all of it, also when ctx has ended.
+func (st *stage) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
 	var errs []error
 	if st.bench != nil {
@@ -123,15 +124,15 @@ func (t *teal) command(ctx context.Context, pidFile string, argv ...string) *exe
 }
 
 // start starts the controller and returns once it answers.
-func (t *teal) start(ctx context.Context, flags ...string) error {
-	if err := t.begin(ctx, flags...); err != nil {
+func (t *teal) start(ctx context.Context) error {
+	if err := t.begin(ctx); err != nil {
 		return err
 	}
 	return t.answers(ctx)
 }
 
 // begin starts the controller.
-func (t *teal) begin(ctx context.Context, flags ...string) error {
+func (t *teal) begin(ctx context.Context) error {
 	log, err := os.OpenFile(t.path("teal.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("open the controller's log: %w", err)
@@ -143,7 +144,7 @@ func (t *teal) begin(ctx context.Context, flags ...string) error {
 	if t.proxy == "nginx" {
 		argv = append(argv, "--nginx-image", nginxImage)
 	}
-	cmd := t.command(context.WithoutCancel(ctx), t.path("pid"), append(argv, flags...)...)
+	cmd := t.command(context.WithoutCancel(ctx), t.path("pid"), argv...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := errors.Join(cmd.Start(), log.Close()); err != nil {
 		return fmt.Errorf("start the controller: %w", err)
@@ -168,7 +169,7 @@ func (t *teal) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	for {
-		_, err := t.do(ctx, "version")
+		_, err := t.do(ctx, "status")
 		if err == nil {
 			return nil
 		}
