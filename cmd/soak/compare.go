@@ -202,7 +202,7 @@ func (s *soaker) nothingLeft(ctx context.Context) error {
 		return err
 	}
 	for _, c := range list {
-		if c.Labels[spec.LabelController] == controllerID {
+		if c.Labels[spec.LabelController] == controllerID && s.strangers[c.ID] == "" {
 			s.find("down", "%s (%s) is left after teal down", c.Name, c.State)
 		}
 	}

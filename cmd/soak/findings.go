@@ -26,6 +26,7 @@ type findings struct {
 	s     *soaker
 	mu    sync.Mutex
 	all   []finding
+	said  map[string]bool
 	queue chan int
 	done  sync.WaitGroup
 }
@@ -39,7 +40,7 @@ const (
 
 func newFindings(ctx context.Context, s *soaker) *findings {
 	ctx = context.WithoutCancel(ctx) // evidence is kept when the run has ended, too
-	f := &findings{s: s, queue: make(chan int, mostFindings)}
+	f := &findings{s: s, said: map[string]bool{}, queue: make(chan int, mostFindings)}
 	f.done.Go(func() {
 		for n := range f.queue {
 			if err := f.keep(ctx, n); err != nil {
@@ -55,12 +56,13 @@ func newFindings(ctx context.Context, s *soaker) *findings {
 func (s *soaker) find(rule, format string, args ...any) {
 	f := s.findings
 	one := finding{time.Now(), rule, fmt.Sprintf(format, args...)}
-	s.journal.write("FINDING", rule, "%s", one.Text)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.all) >= mostFindings {
-		return
+	if f.said[rule+one.Text] || len(f.all) >= mostFindings {
+		return // the same thing, seen again
 	}
+	f.said[rule+one.Text] = true
+	s.journal.write("FINDING", rule, "%s", one.Text)
 	fmt.Fprintf(os.Stderr, "soak: %s: %s\n", rule, one.Text)
 	f.all = append(f.all, one)
 	if len(f.all) <= mostEvidence {

@@ -11,18 +11,22 @@ import (
 
 // hand does something to one of Teal's containers without asking Teal. Where the
 // container serves, requests under way in it are lost by nature: the app's
-// failures are counted apart until all of it runs again.
+// failures are counted apart until all of it runs again. A container that was
+// renamed is a stranger to Teal from then on, and must be treated as one.
 func (s *soaker) hand(ctx context.Context) error {
 	list, err := s.stage.bench.All(ctx)
 	if err != nil {
 		return err
 	}
 	var ours []workbench.Container
+	s.mu.Lock()
 	for _, c := range list {
-		if c.Labels[spec.LabelController] == controllerID && c.Labels[spec.LabelRole] == spec.RoleReplica && c.State == "running" {
+		own := c.Labels[spec.LabelController] == controllerID && s.strangers[c.ID] == ""
+		if own && c.Labels[spec.LabelRole] == spec.RoleReplica && c.State == "running" {
 			ours = append(ours, c)
 		}
 	}
+	s.mu.Unlock()
 	if len(ours) == 0 {
 		return nil
 	}
@@ -43,6 +47,36 @@ func (s *soaker) hand(ctx context.Context) error {
 	s.journal.write("docker "+string(do), c.Name, "%.12s", c.ID)
 	if err := s.stage.bench.ByHand(ctx, do, c.ID); err != nil {
 		s.journal.write("answer", c.Name, "%v", err) // it may be gone by now
+		return nil
+	}
+	if do != workbench.HandRename {
+		return nil
+	}
+	since, err := s.stage.bench.Since(ctx, c.ID)
+	if err != nil {
+		return nil //nolint:nilerr // Teal removed it a moment before it was renamed
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.strangers[c.ID] = since
+	s.renamed = append(s.renamed, c.ID)
+	return nil
+}
+
+// removeRenamed removes the containers that a hand renamed, as whoever did it
+// would in the end.
+func (s *soaker) removeRenamed(ctx context.Context) error {
+	s.mu.Lock()
+	ids := s.renamed
+	s.renamed = nil
+	for _, id := range ids {
+		delete(s.strangers, id)
+	}
+	s.mu.Unlock()
+	for _, id := range ids {
+		if err := s.stage.bench.Discard(ctx, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -55,6 +55,9 @@ func (s *soaker) settle(ctx context.Context) error {
 	s.journal.write("settled", "", "after %s", time.Since(began).Round(10*time.Millisecond))
 	s.report.settled(time.Since(began))
 	s.connectAll(ctx)
+	if err := s.removeRenamed(ctx); err != nil {
+		return err
+	}
 	return s.sample(ctx)
 }
 

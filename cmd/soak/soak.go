@@ -33,6 +33,7 @@ type soaker struct {
 	traffic   []took
 	strangers map[string]string // id → since when it runs
 	touched   map[string]bool   // ids of containers that a hand was laid on
+	renamed   []string          // ids of containers that a hand renamed: strangers now
 	guest     string            // a stranger that comes and goes
 	before    *view             // the newest look
 	addresses map[string]bool   // "id address" of containers, of all that were seen
@@ -173,6 +174,9 @@ func (s *soaker) away(ctx context.Context) error {
 	}
 	out, err := s.teal.command(ctx, s.teal.path("pid-down"), s.teal.binary, "down", "--yes", "--controller", controllerID,
 		"--docker", "unix:///run/docker.sock", "--proxy", s.set.proxy).CombinedOutput()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		s.find("down", "teal down: %v: %s", err, out)
 		return nil

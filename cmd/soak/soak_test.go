@@ -129,22 +129,26 @@ func TestTrend(t *testing.T) {
 	}
 	flat := []float64{90, 30, 30, 31, 30, 29, 30, 33, 30, 30, 31, 30, 30, 30, 30}
 	growing := []float64{30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44}
+	bursts := []float64{30, 30, 31, 30, 30, 35, 31, 90, 90, 90, 90, 90, 31, 90, 90}
 	for _, c := range []struct {
 		name    string
 		life    bool
+		floor   bool
 		samples []sample
 		judged  bool
 		grew    bool
 	}{
-		{"flat after a high start", false, series(1, flat...), true, false},
-		{"growing", false, series(1, growing...), true, true},
-		{"too few samples say nothing", false, series(1, growing[:8]...), false, false},
-		{"only the last life counts", true, append(series(1, growing...), series(2, flat...)...), true, false},
-		{"the last life grows", true, append(series(1, flat...), series(2, growing...)...), true, true},
-		{"the last life is too short", true, append(series(1, growing...), series(2, growing[:3]...)...), false, false},
+		{"flat with bursts", false, true, series(1, bursts...), true, false},
+		{"growing under bursts", false, true, series(1, growing...), true, true},
+		{"flat after a high start", false, false, series(1, flat...), true, false},
+		{"growing", false, false, series(1, growing...), true, true},
+		{"too few samples say nothing", false, false, series(1, growing[:8]...), false, false},
+		{"only the last life counts", true, false, append(series(1, growing...), series(2, flat...)...), true, false},
+		{"the last life grows", true, false, append(series(1, flat...), series(2, growing...)...), true, true},
+		{"the last life is too short", true, false, append(series(1, growing...), series(2, growing[:3]...)...), false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := trend(line{name: "x", share: 0.1, amount: 1, life: c.life}, c.samples)
+			got := trend(line{name: "x", share: 0.1, amount: 1, life: c.life, floor: c.floor}, c.samples)
 			if got.judged() != c.judged || got.grew() != c.grew {
 				t.Errorf("judged %t, grew %t: %+v", got.judged(), got.grew(), got)
 			}

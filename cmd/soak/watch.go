@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -38,9 +39,12 @@ func (s *soaker) look(ctx context.Context) (*view, error) {
 	if v.containers, err = s.stage.bench.All(ctx); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	strangers := maps.Clone(s.strangers)
+	s.mu.Unlock()
 	for _, c := range v.containers {
 		f, err := spec.ParseLabels(c.Labels)
-		if err == nil && f.Controller == controllerID {
+		if err == nil && f.Controller == controllerID && strangers[c.ID] == "" {
 			v.facts[c.ID] = f
 		}
 	}
