@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -117,6 +118,7 @@ func (s *soaker) compareContainers(a *app, v *view, st reconcile.Status) {
 			s.find("L7", "%s (%s) of %s is left over", c.Name, f.Role, a.name)
 		case role == "":
 			s.find("L7", "%s (%s) is left over: Teal has no role for it", c.Name, c.State)
+		case c.State != "running" && role == "standby" && s.touched[c.ID]:
 		case c.State != "running":
 			s.find("L4", "%s is %s at rest", c.Name, c.State)
 		case b != nil && b.Colour == f.Colour && b.Revision == f.Revision:
@@ -208,4 +210,10 @@ func (s *soaker) nothingLeft(ctx context.Context) error {
 	}
 	s.strangersUntouched(ctx)
 	return nil
+}
+
+// inspectNetwork is what the engine says of the network of all apps.
+func (s *soaker) inspectNetwork(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "docker", "-H", s.stage.host.URL(), "network", "inspect", "teal-ingress").CombinedOutput()
+	return orError(string(out), err)
 }

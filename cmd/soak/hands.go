@@ -66,18 +66,17 @@ func (s *soaker) hand(ctx context.Context) error {
 // removeRenamed removes the containers that a hand renamed, as whoever did it
 // would in the end.
 func (s *soaker) removeRenamed(ctx context.Context) error {
-	s.mu.Lock()
-	ids := s.renamed
-	s.renamed = nil
-	for _, id := range ids {
-		delete(s.strangers, id)
-	}
-	s.mu.Unlock()
-	for _, id := range ids {
+	s.looking.Lock() // a look sees them as strangers, or not at all
+	defer s.looking.Unlock()
+	for _, id := range s.renamed {
 		if err := s.stage.bench.Discard(ctx, id); err != nil {
 			return err
 		}
+		s.mu.Lock()
+		delete(s.strangers, id)
+		s.mu.Unlock()
 	}
+	s.renamed = nil
 	return nil
 }
 

@@ -11,8 +11,8 @@ import (
 )
 
 // settleLimit bounds how long everything may take to come to rest: longer than
-// the longest back-off.
-const settleLimit = 8 * time.Minute
+// the longest back-off, on a machine that is busy.
+const settleLimit = 15 * time.Minute
 
 // settle waits until nothing is under way any more, and then compares everything
 // with the model of the wish.
@@ -34,7 +34,6 @@ func (s *soaker) settle(ctx context.Context) error {
 		if err != nil {
 			open = []string{err.Error()}
 		} else {
-			s.check(v)
 			open, last = s.unsettled(v), v
 		}
 		if len(open) == 0 {
@@ -73,6 +72,11 @@ func (s *soaker) unsettled(v *view) []string {
 	for _, a := range all(s.projects) {
 		if _, known := v.status[a.name]; known == a.absent {
 			say("%s: known %t, wanted %t", a.name, known, !a.absent)
+		}
+	}
+	for _, c := range v.containers {
+		if f, ours := v.facts[c.ID]; ours && c.State != "running" && !s.idle(v, f) {
+			say("%s is %s", c.Name, c.State)
 		}
 	}
 	for name, st := range v.status {
@@ -145,4 +149,15 @@ func (s *soaker) lastWish(ctx context.Context) error {
 		}
 	}
 	return s.settle(ctx)
+}
+
+// idle reports that a container is one of a standby: what a hand did to it is
+// found when somebody wants to go back, not before.
+func (s *soaker) idle(v *view, f spec.Facts) bool {
+	for _, c := range v.status[f.Name].Colours {
+		if c.Role == "standby" && c.Colour == f.Colour && c.Revision == f.Revision {
+			return true
+		}
+	}
+	return false
 }

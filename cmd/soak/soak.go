@@ -28,6 +28,7 @@ type soaker struct {
 	wrote    time.Time // the watched file, last
 	sources  bool      // the watched file is as it should be
 
+	looking   sync.Mutex // held for a look
 	mu        sync.Mutex // guards the apps and what follows
 	requests  requests
 	traffic   []took
@@ -179,6 +180,7 @@ func (s *soaker) away(ctx context.Context) error {
 	}
 	if err != nil {
 		s.find("down", "teal down: %v: %s", err, out)
+		s.journal.write("networks", "", "%s", s.inspectNetwork(ctx))
 		return nil
 	}
 	return s.nothingLeft(ctx)

@@ -26,9 +26,20 @@ type view struct {
 // lookLimit bounds one look; an engine that is frozen does not answer sooner.
 const lookLimit = 20 * time.Second
 
-// look looks once. Parts that do not answer are an error: what was seen so far
-// says nothing then.
+// look looks once and checks what must hold at every moment. Parts that do not
+// answer are an error: what was seen so far says nothing then. Looks are one
+// after the other, so that none is older than the one before.
 func (s *soaker) look(ctx context.Context) (*view, error) {
+	s.looking.Lock()
+	defer s.looking.Unlock()
+	v, err := s.see(ctx)
+	if err == nil {
+		s.check(v)
+	}
+	return v, err
+}
+
+func (s *soaker) see(ctx context.Context) (*view, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	v := &view{at: time.Now(), facts: map[string]spec.Facts{}, status: map[spec.Name]reconcile.Status{}}
@@ -85,12 +96,9 @@ func (s *soaker) watch(ctx context.Context) (stop func(), watching *sync.WaitGro
 	})
 	watching.Go(func() {
 		for pause(ctx, 1500*time.Millisecond) == nil {
-			v, err := s.look(ctx)
-			if err != nil {
+			if _, err := s.look(ctx); err != nil {
 				s.blind() // a fault is on, or the controller is away: settling insists on an answer
-				continue
 			}
-			s.check(v)
 		}
 	})
 	watching.Go(func() {
