@@ -59,6 +59,7 @@ func run(args []string) int {
 type settings struct {
 	time      time.Duration
 	round     time.Duration
+	rounds    int
 	seed      uint64
 	apps      int
 	rate      float64
@@ -74,6 +75,7 @@ func parse(args []string) (settings, error) {
 	f := flag.NewFlagSet("soak", flag.ContinueOnError)
 	f.DurationVar(&s.time, "time", time.Minute, "how long, without set-up and the last settling")
 	f.DurationVar(&s.round, "round", 30*time.Second, "how long actions go on before everything must settle")
+	f.IntVar(&s.rounds, "rounds", 0, "end after so many rounds, instead of -time; 0: go by the time")
 	f.Uint64Var(&s.seed, "seed", 0, "seed of all choices; 0: a new one")
 	f.IntVar(&s.apps, "apps", 14, "number of apps, 4 to 40")
 	f.Float64Var(&s.rate, "rate", 120, "requests per second over all apps")
@@ -93,6 +95,8 @@ func parse(args []string) (settings, error) {
 		return s, fmt.Errorf("-apps %d: want 4 to 40", s.apps)
 	case s.time <= 0 || s.round <= 0:
 		return s, fmt.Errorf("-time %s, -round %s: want more than 0", s.time, s.round)
+	case s.rounds < 0:
+		return s, fmt.Errorf("-rounds %d: want 0 or more", s.rounds)
 	case s.rate < 1 || s.rate > 2000:
 		return s, fmt.Errorf("-rate %g: want 1 to 2000", s.rate)
 	case s.proxy != "embedded" && s.proxy != "nginx":

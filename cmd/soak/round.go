@@ -30,20 +30,24 @@ var themes = []theme{
 }
 
 // round acts for a while, and then waits until everything has settled.
-func (s *soaker) round(ctx context.Context, early bool, length time.Duration) error {
+func (s *soaker) round(ctx context.Context) error {
 	n := s.journal.next()
 	th := themes[(n-1)%len(themes)]
-	for th.early && !early {
+	for th.early && s.late(n) {
 		th = themes[s.rng.IntN(len(themes))]
 	}
-	s.journal.write("round", "", "%s, for %s", th.name, length.Round(time.Second))
-	actions := editActions()
-	actions = append(actions, th.actions...)
-	for end := time.Now().Add(length); time.Now().Before(end); {
+	s.journal.write("round", "", "%s, for %s", th.name, s.set.round)
+	everything := append(editActions(), th.actions...)
+	first := true
+	for end := time.Now().Add(s.set.round); time.Now().Before(end); first = false {
 		if err := pause(ctx, time.Duration(s.rng.ExpFloat64()*float64(actEvery))); err != nil {
 			return err
 		}
-		if err := pick(s, actions)(s, ctx); err != nil {
+		from := everything
+		if first && len(th.actions) > 0 {
+			from = th.actions
+		}
+		if err := pick(s, from)(s, ctx); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -57,6 +61,14 @@ func (s *soaker) round(ctx context.Context, early bool, length time.Duration) er
 		}
 	}
 	return s.settle(ctx)
+}
+
+// late reports that the n-th round, from 1, is in the second half of the run.
+func (s *soaker) late(n int) bool {
+	if s.set.rounds > 0 {
+		return 2*(n-1) > s.set.rounds
+	}
+	return time.Since(s.report.began) > s.set.time/2
 }
 
 // actEvery is the mean time between two actions.

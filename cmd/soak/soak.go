@@ -89,10 +89,8 @@ func (s *soaker) run(ctx context.Context) error {
 	stop, watching := s.watch(ctx)
 	defer func() { stop(); watching.Wait() }()
 	s.report.began = time.Now()
-	end := s.report.began.Add(s.set.time)
-	for ctx.Err() == nil && time.Now().Before(end) {
-		left := time.Until(end)
-		if err := s.round(ctx, left > s.set.time/2, min(s.set.round, left)); err != nil {
+	for n := 0; ctx.Err() == nil && s.more(n); n++ {
+		if err := s.round(ctx); err != nil {
 			return err
 		}
 	}
@@ -184,4 +182,12 @@ func (s *soaker) away(ctx context.Context) error {
 		return nil
 	}
 	return s.nothingLeft(ctx)
+}
+
+// more reports whether there is to be another round after n.
+func (s *soaker) more(n int) bool {
+	if s.set.rounds > 0 {
+		return n < s.set.rounds
+	}
+	return time.Since(s.report.began) < s.set.time
 }

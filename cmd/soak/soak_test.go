@@ -12,8 +12,7 @@ import (
 	"teal/cmd/load/loadgen"
 )
 
-// TestSoak is the command as it is, for a short time: one round of each kind but
-// those that take long.
+// TestSoak is the command as it is, for a short time: one round of each kind.
 func TestSoak(t *testing.T) {
 	folder := t.TempDir()
 	program := filepath.Join(folder, "teal")
@@ -22,11 +21,11 @@ func TestSoak(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build teal: %v: %s", err, out)
 	}
-	set, err := parse([]string{"-time", "30s", "-round", "6s", "-seed", "4", "-apps", "6", "-rate", "40", "-teal", program, "-folder", folder})
+	set, err := parse([]string{"-rounds", "5", "-round", "4s", "-seed", "4", "-apps", "6", "-rate", "40", "-teal", program, "-folder", folder})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	report, err := soak(ctx, set)
 	if err != nil {
@@ -37,7 +36,7 @@ func TestSoak(t *testing.T) {
 		journal, _ := os.ReadFile(filepath.Join(folder, "journal.jsonl"))
 		t.Fatalf("%s\n%s", text, journal)
 	}
-	if report.requests.sent < 500 || report.looks < 5 || report.counts["settled"] < 4 || report.events["Promoted"] < 6 || len(report.samples) < 4 {
+	if report.requests.sent < 500 || report.looks < 5 || report.counts["round"] != 5 || report.counts["settled"] != 7 || report.events["Promoted"] < 6 || len(report.samples) != 7 {
 		t.Errorf("it did too little:\n%s", text)
 	}
 	for _, words := range []string{"## Soak: ", "seed 4", "| controller, goroutines |", "Actions: "} {
@@ -48,7 +47,7 @@ func TestSoak(t *testing.T) {
 }
 
 func TestWrongFlagsAreRefused(t *testing.T) {
-	for _, wrong := range []string{"-apps=3", "-apps=41", "-time=0s", "-round=0s", "-rate=0", "-proxy=caddy", "extra", "-tim=1s"} {
+	for _, wrong := range []string{"-apps=3", "-apps=41", "-time=0s", "-round=0s", "-rate=0", "-rounds=-1", "-proxy=caddy", "extra", "-tim=1s"} {
 		if _, err := parse([]string{wrong}); err == nil {
 			t.Errorf("%s was accepted", wrong)
 		}
