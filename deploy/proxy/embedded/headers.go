@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"net/http"
+	"net/netip"
 	"net/textproto"
 	"strings"
 )
@@ -23,10 +24,20 @@ func malformed(r *http.Request) string {
 	if !plain(uri) {
 		return "The request's target contains a space or a control character."
 	}
-	if !plain(r.Host) || strings.ContainsAny(r.Host, "/@,") {
+	if !plain(r.Host) || strings.ContainsAny(r.Host, "/@,") || !bracketsHoldIPv6(r.Host) {
 		return "The Host header is not a host name."
 	}
 	return ""
+}
+
+// bracketsHoldIPv6 refuses [name], which another server could read as name.
+func bracketsHoldIPv6(host string) bool {
+	if !strings.HasPrefix(host, "[") {
+		return true
+	}
+	inner, _, closed := strings.Cut(host[1:], "]")
+	address, err := netip.ParseAddr(inner)
+	return closed && err == nil && address.Is6()
 }
 
 func plain(s string) bool {

@@ -71,7 +71,8 @@ func checkHost(host string) error {
 	if host == "" {
 		return fmt.Errorf("the host is empty; every host is %q", AnyHost)
 	}
-	if HostOf(host) != host || strings.ContainsAny(host, "/*@ \t\r\n[]") {
+	// nginx takes a name that begins with a dot for all below it.
+	if HostOf(host) != host || strings.HasPrefix(host, ".") || strings.Contains(host, "..") || strings.ContainsAny(host, "/*@ \t\r\n[]") {
 		return fmt.Errorf("host %q is not a lower-case host name without a port", host)
 	}
 	return nil
