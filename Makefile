@@ -17,6 +17,7 @@ SEEDS     ?= 20000# simulated worlds of make sim (make test runs 2000)
 FROM      ?= 1# first seed of make sim
 TIMEOUT   ?= 25m# limit of one package's tests
 PKG       ?= ./...# packages of test-go and race
+TIME      ?= 1m# time of each target of make fuzz
 BENCH     ?= # what make bench measures, see cmd/bench -h; empty: all of it
 BENCH_DEPLOY ?= # flags of make bench-deploy, for example -full
 TIME      ?= 10m# how long make soak runs
@@ -80,6 +81,14 @@ race: check-go tools engine ## the tests with the race detector (needs a C compi
 sim: check-go ## the search with its full budget, and the simulation with SEEDS worlds, from seed FROM on
 	$(GO) test -count=1 -timeout 60m -run TestSearch -v ./reconcile -search.full
 	$(GO) test -count=1 -timeout 60m -run TestSimulation -v ./controller/sim -sim.seeds=$(SEEDS) -sim.from=$(FROM)
+
+.PHONY: fuzz
+fuzz: check-go ## every fuzz target, each for TIME; what fails is kept in testdata/fuzz
+	@.ci/fuzz $(TIME)
+
+.PHONY: vuln
+vuln: check-go ## govulncheck; exits 3 where the database of vulnerabilities cannot be reached
+	@.ci/vuln
 
 .PHONY: e2e
 e2e: check-go tools engine ## the tests of the whole on a real engine

@@ -54,8 +54,12 @@ func (c *Controller) History(_ context.Context, app spec.Name, limit int) (api.H
 	if !known && len(rollouts) == 0 {
 		return api.HistoryList{}, unknown(app.String())
 	}
-	if rollouts == nil {
-		rollouts = []reconcile.Rollout{}
+	out := make([]reconcile.Rollout, len(rollouts))
+	for i, r := range rollouts {
+		// The records keep what it takes to start an earlier revision again, its
+		// passwords too; nobody is told them.
+		r.Revision.Container, r.Health = r.Revision.Container.Shown(), r.Health.Shown()
+		out[i] = r
 	}
-	return api.HistoryList{Rollouts: rollouts}, nil
+	return api.HistoryList{Rollouts: out}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -45,7 +46,7 @@ type httpCheck struct {
 }
 
 func newHTTPCheck(dial dialer, address string, h spec.Health) check {
-	c := httpCheck{dial: dial, address: address, statuses: h.Statuses, what: "GET " + quote(h.Path) + " → "}
+	c := httpCheck{dial: dial, address: address, statuses: h.Statuses, what: "GET " + quote(withoutQuery(h.Path)) + " → "}
 	if address == "" {
 		return always(outcome{unknown, c.what + "no address yet"})
 	}
@@ -56,6 +57,12 @@ func newHTTPCheck(dial dialer, address string, h spec.Health) check {
 		return always(outcome{failed, c.what + wrong})
 	}
 	return c.probe
+}
+
+// withoutQuery is what is told of a path: what it asks with may be a secret.
+func withoutQuery(path string) string {
+	before, _, _ := strings.Cut(path, "?")
+	return before
 }
 
 // prepare builds the request and the pattern; it returns what is wrong with the

@@ -34,8 +34,8 @@ const (
 
 // Diff returns what differs between two desired states, sorted by path. Where
 // they were read from does not count. Values that are often secret (environment
-// variables, probe headers, preview tokens, options of drivers) are not shown,
-// only that they changed.
+// variables, command lines, probe headers, the query of a probe's path, preview
+// tokens, options of drivers) are not shown, only that they changed.
 func Diff(from, to Project) []Change {
 	var out []Change
 	a, b := services(from), services(to)
@@ -101,6 +101,9 @@ func diffValue(out []Change, at path, a, b any) []Change {
 		return out
 	}
 	c := Change{at.String(), show(a), show(b)}
+	if at[len(at)-1] == "path" {
+		c.Old, c.New = withoutQuery(c.Old), withoutQuery(c.New)
+	}
 	if secret(at) {
 		c.Old, c.New = veil(a, hidden), veil(b, hidden)
 		if a != nil && b != nil {
@@ -110,14 +113,65 @@ func diffValue(out []Change, at path, a, b any) []Change {
 	return append(out, c)
 }
 
+// withoutQuery hides what a path asks with: "/health?key=…".
+func withoutQuery(path string) string {
+	if before, _, asks := strings.Cut(path, "?"); asks {
+		return before + "?" + hidden
+	}
+	return path
+}
+
 // secret reports whether the value at a path must not be shown.
 func secret(at path) bool {
-	for _, key := range []string{"environment", "headers", "token", "options", "driver_opts", "body"} {
+	for _, key := range []string{"environment", "headers", "token", "options", "driver_opts", "body", "command", "entrypoint"} {
 		if slices.Contains(at[2:], key) {
 			return true
 		}
 	}
-	return false
+	i := slices.Index(at, "healthcheck")
+	return i > 1 && i+1 < len(at) && at[i+1] == "test"
+}
+
+// Shown returns c as people may see it: values that are often secret are
+// "(hidden)", as in [Diff].
+func (c Container) Shown() Container { return shown(c) }
+
+// Shown returns h as people may see it.
+func (h Health) Shown() Health { return shown(h) }
+
+// shown hides the secrets of a value of our own types.
+func shown[T any](v T) T {
+	text, err := json.Marshal(cover(path{"", ""}, plain(v)))
+	var out T
+	if err == nil {
+		err = json.Unmarshal(text, &out)
+	}
+	if err != nil {
+		panic("spec: hide secrets: " + err.Error()) // only texts were put in the place of texts
+	}
+	return out
+}
+
+// cover replaces every text of v that is secret at its path.
+func cover(at path, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			v[k] = cover(at.with(k), e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = cover(at.item(i), e)
+		}
+	case string:
+		switch {
+		case secret(at):
+			return hidden
+		case at[len(at)-1] == "path":
+			return withoutQuery(v)
+		}
+	}
+	return v
 }
 
 func veil(v any, word string) string {

@@ -186,7 +186,7 @@ func TestDiff(t *testing.T) {
 	}
 	want := `services.gone: removed gone: 
 services.new: added
-services.web.container.command: added ["a","b"]
+services.web.container.command: added (hidden)
 services.web.container.environment.NEW: added (hidden)
 services.web.container.environment.OLD: removed (hidden)
 services.web.container.environment.PASSWORD: (hidden) → (changed)

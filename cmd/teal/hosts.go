@@ -72,6 +72,9 @@ func (p *placing) host(name string) (fleet.Host, bool) {
 // that a proxy there cannot reach.
 func (p *placing) findProxyHost() error {
 	if len(p.hosts) == 0 {
+		if strings.Contains(p.proxyHost, "://") {
+			return badInput("--host app-1=ssh://deploy@10.0.0.5?address=10.0.0.5", "--proxy-host names a machine, but there are no hosts")
+		}
 		if p.proxyHost != "" {
 			return badInput("--host "+p.proxyHost+"=unix:///var/run/docker.sock", "--proxy-host names %s, but there are no hosts", p.proxyHost)
 		}

@@ -2,8 +2,10 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -127,6 +129,9 @@ func openClient(host string) (dockerAPI, error) {
 	opened, err := client.NewClientWithOpts(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("open client: %w", err)
+	}
+	if strings.Contains(opened.DaemonHost(), "@") { // the client's errors would repeat it
+		return nil, errors.Join(errors.New("open client: a user name or password does not belong in an engine's address; use certificates"), opened.Close())
 	}
 	return opened, nil
 }

@@ -104,6 +104,9 @@ func (h *Host) setInsecure(v string) error {
 func ParseHost(name, text string) (Host, error) {
 	h := Host{Name: name}
 	base, query, _ := strings.Cut(text, "?")
+	if strings.HasPrefix(base, "tcp://") && strings.Contains(base, "@") {
+		return h, fmt.Errorf("%s: a user name or password does not belong in an address; use certificates", h) // nor in an error
+	}
 	h.URL = base
 	values, err := url.ParseQuery(query)
 	if err != nil {
