@@ -87,7 +87,7 @@ fuzz: check-go ## every fuzz target, each for TIME; what fails is kept in testda
 	@.ci/fuzz $(TIME)
 
 .PHONY: vuln
-vuln: check-go ## govulncheck; exits 3 where the database of vulnerabilities cannot be reached
+vuln: check-go ## govulncheck; Error 3 where its database cannot be reached, 2 when something was found
 	@.ci/vuln
 
 .PHONY: e2e

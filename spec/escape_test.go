@@ -19,7 +19,7 @@ func TestEscapes(t *testing.T) {
 		bomb += fmt.Sprintf("x-%c: &%[1]c [*%c,*%[2]c,*%[2]c,*%[2]c,*%[2]c,*%[2]c,*%[2]c,*%[2]c]\n", 'b'+i, 'a'+i)
 	}
 	for name, text := range map[string]string{
-		"": service("environment: {A: b}"), // nothing is tried: it loads
+		"":                            service("environment: {A: b}"), // nothing is tried: it loads
 		"env_file above":              service("env_file: ../secret.env"),
 		"env_file, absolute":          service("env_file: OUTSIDE/secret.env"),
 		"env_file by a link":          service("env_file: link.env"),
