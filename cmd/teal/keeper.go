@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"teal/deploy/docker"
 )
@@ -36,18 +37,27 @@ func (k *keeper) ensure(ctx context.Context) error {
 		StateDir: k.folder,
 		Listen:   append(append([]string{}, k.listen.http...), k.listen.https...),
 		Await:    k.listen.await,
-		Replace:  k.replace,
+		Serving:  k.driver().Instance,
+		Wait:     time.Now().Before(k.again),
 	})
 	if err != nil {
 		return err
 	}
-	if state.Outdated && k.warned != state.Container {
-		k.warned = state.Container
-		k.log.Warn("proxy has another version or other settings and goes on", "container", state.Name,
-			"hint", "restart with --replace-proxy; connections then open are ended")
+	if state.Refused != nil {
+		k.pause = min(max(2*k.pause, firstPause), longestPause)
+		k.again = time.Now().Add(k.pause)
+		k.log.Warn("proxy could not be replaced and goes on as it was", "container", state.Name, "error", state.Refused, "again_in", k.pause)
+	} else if !state.Outdated {
+		k.pause = 0
 	}
 	return nil
 }
+
+// Pauses between attempts to replace a proxy that is outdated.
+const (
+	firstPause   = time.Minute
+	longestPause = time.Hour
+)
 
 // args are the proxy's command line.
 func (k *keeper) args() []string {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"teal/deploy/docker"
 	"teal/deploy/proxy/embedded"
 )
 
@@ -30,6 +31,7 @@ socket are in the state folder.`,
 			config := embedded.Config{
 				Listen: l.http, ListenTLS: l.https, CertFile: l.cert, KeyFile: l.key, Metrics: l.metrics, RedirectHTTPS: l.redirect, AwaitPorts: l.await,
 				Admin: filepath.Join(p.statePath(), adminSocket), StateDir: p.statePath(), Logger: log,
+				Instance: p.env(docker.ProxyInstance),
 			}
 			if config.Trusted, err = prefixes(l.trusted); err != nil {
 				return err

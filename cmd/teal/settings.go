@@ -141,7 +141,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.proxy, "proxy", proxyEmbedded, "the `driver` of the proxy: embedded or nginx")
 	s.nginx.flags(f)
 	s.unused = s.nginx
-	f.BoolVar(&s.replaceProxy, "replace-proxy", false, "replace a running proxy that has other settings or another version")
+	f.BoolVar(&s.replaceProxy, "replace-proxy", false, "replace the nginx container that Teal runs when it has another image or other settings; connections are lost")
 	f.BoolVar(&s.rebuild, "rebuild", false, "move the records aside and build them anew from what runs")
 	f.StringVar(&s.resync, "resync", "30s", "how often everything is looked at though nothing was heard: an interval, or a cron expression")
 	f.IntVar(&s.parallel, "max-parallel", 8, "how many apps are worked on at a time")

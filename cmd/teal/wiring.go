@@ -193,13 +193,13 @@ func (d driver) Read(ctx context.Context) (reconcile.Snapshot, error) {
 
 // keeper looks after the proxy's container.
 type keeper struct {
-	engine  *docker.Engine
-	folder  string
-	listen  listening
-	logs    logging
-	replace bool
-	log     *slog.Logger
-	warned  string // the outdated proxy that was told of
+	engine *docker.Engine
+	folder string
+	listen listening
+	logs   logging
+	log    *slog.Logger
+	again  time.Time     // when an outdated proxy may be replaced
+	pause  time.Duration // before that, after an attempt that failed
 }
 
 // newKeeper makes the proxy's folder. The proxy's container runs as its owner.
@@ -212,7 +212,7 @@ func (w *wiring) newKeeper() (*keeper, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the proxy's folder: %w", err)
 	}
-	return &keeper{engine: w.dockers.proxy, folder: folder, listen: w.listen, logs: w.logs, replace: w.replaceProxy, log: w.log}, nil
+	return &keeper{engine: w.dockers.proxy, folder: folder, listen: w.listen, logs: w.logs, log: w.log}, nil
 }
 
 func (k *keeper) driver() driver {

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -32,8 +33,15 @@ type ProxySpec struct {
 	Await bool
 	// Grace is how long the program may take to end. 0: 10 s.
 	Grace time.Duration
-	// Replace stops a running proxy that is outdated and starts the new one.
+	// Replace stops a running proxy that is outdated and starts the new one. With
+	// Serving it means nothing.
 	Replace bool
+	// Serving asks which proxy of StateDir serves, by its ProxyInstance. Where it
+	// is set, an outdated proxy is replaced without a gap: its successor is started
+	// beside it and takes over, and only then the old one is told to end.
+	Serving func(ctx context.Context) (instance string, err error)
+	// Wait leaves an outdated proxy as it is for now.
+	Wait bool
 }
 
 // ProxyState is what EnsureProxy found or made.
@@ -45,6 +53,8 @@ type ProxyState struct {
 	// and goes on serving until it is replaced.
 	Outdated bool
 	Started  bool // this call started it
+	// Refused is why a successor could not take over from it. It was removed again.
+	Refused error
 }
 
 // proxyName is the name of a controller's proxy.
@@ -68,8 +78,20 @@ func (e *Engine) ensureProxy(ctx context.Context, want ProxySpec) (ProxyState, e
 	if err != nil {
 		return ProxyState{}, err
 	}
-	state := ProxyState{Name: e.proxyName(), Image: image}
 	for range tries {
+		state := ProxyState{Name: e.proxyName(), Image: image}
+		all, err := e.ownProxies(ctx, config.Labels[labelProxy])
+		if err != nil {
+			return state, err
+		}
+		if want.Serving != nil && all.rivals() && !want.Wait {
+			done, err := e.succeed(ctx, want, proxyCreate{config, host}, all, &state)
+			if done || err != nil {
+				return state, err
+			}
+			continue
+		}
+		state.Name = all.name(state.Name)
 		found, err := e.inspect(ctx, state.Name)
 		if errdefs.IsNotFound(err) {
 			if err := e.createProxy(ctx, want, state.Name, config, host); err != nil {
@@ -81,10 +103,10 @@ func (e *Engine) ensureProxy(ctx context.Context, want ProxySpec) (ProxyState, e
 			return state, err
 		}
 		if done, err := e.settleProxy(ctx, want, config, found, &state); done || err != nil {
-			return state, err
+			return state, errors.Join(err, e.discardEnded(ctx, all, found.ID))
 		}
 	}
-	return state, fmt.Errorf("proxy %s: gave up after %d tries", state.Name, tries)
+	return ProxyState{}, fmt.Errorf("proxy %s: gave up after %d tries", e.proxyName(), tries)
 }
 
 // settleProxy moves a found proxy one step towards what is wanted.
@@ -97,7 +119,7 @@ func (e *Engine) settleProxy(ctx context.Context, want ProxySpec, config *contai
 	outdated := labels[labelProxy] != config.Labels[labelProxy]
 	switch reconcile.ContainerState(found.State.Status) {
 	case reconcile.Running:
-		if outdated && want.Replace {
+		if outdated && want.Replace && want.Serving == nil {
 			return false, e.removeProxy(ctx, found.ID, want.Grace)
 		}
 		state.Outdated = outdated

@@ -19,6 +19,10 @@ import (
 	"teal/spec"
 )
 
+// ProxyInstance is the variable that tells a proxy its name, which
+// [ProxySpec.Serving] returns of the one that serves.
+const ProxyInstance = "TEAL_PROXY_INSTANCE"
+
 // labelProxy tells one wanted proxy from another.
 const labelProxy = "teal.proxy"
 
@@ -57,6 +61,7 @@ func (e *Engine) proxyRequest(image string, want ProxySpec) (*container.Config, 
 		return nil, nil, err
 	}
 	config.Labels[labelProxy] = print
+	config.Env = append(config.Env, ProxyInstance+"="+print)
 	return config, host, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"teal/reconcile"
@@ -32,8 +33,10 @@ type reply struct {
 	// Damaged is why the newest table on disk could not be read; Snapshot is what
 	// is served instead.
 	Damaged string `json:"damaged,omitempty"`
-	Code    string `json:"code,omitempty"` // of a refusal
-	Error   string `json:"error,omitempty"`
+	// Instance is Config.Instance of the proxy that answers.
+	Instance string `json:"instance,omitempty"`
+	Code     string `json:"code,omitempty"` // of a refusal
+	Error    string `json:"error,omitempty"`
 }
 
 // Codes of refusals.
@@ -41,46 +44,90 @@ const (
 	codeInvalid = "invalid"
 	codeStale   = "stale"
 	codeFailed  = "failed"
+	codeMoved   = "moved" // ask again: another proxy is taking over
 )
 
-func (s *server) openAdmin(ctx context.Context, c Config, out *Addresses) error {
+// admin are the listeners that are not for clients.
+type admin struct {
+	mu       sync.Mutex
+	closed   bool
+	path     string // of the admin socket
+	mux      *http.ServeMux
+	servers  []*http.Server // at the admin socket
+	handover net.Listener   // successors take the listeners here
+	metrics  *http.Server   // nil: none
+	figures  *edge          // where it listens
+}
+
+func (s *server) openAdmin(ctx context.Context, c Config, from places, out *Addresses) error {
 	metrics, err := metricsHandler(s.proxy)
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("PUT "+tablePath, s.control.putTable)
-	mux.HandleFunc("GET "+snapshotPath, s.control.getSnapshot)
-	mux.Handle("GET "+metricsPath, metrics)
-	ln, err := listenUnix(ctx, c.Admin)
+	a := &s.admin
+	a.path, a.mux = c.Admin, http.NewServeMux()
+	a.mux.HandleFunc("PUT "+tablePath, s.control.putTable)
+	a.mux.HandleFunc("GET "+snapshotPath, s.control.getSnapshot)
+	a.mux.Handle("GET "+metricsPath, metrics)
+	if c.Metrics != "" {
+		if a.figures, err = s.listenEdge(ctx, c.Metrics, places{inherited: from.inherited, slots: make(chan struct{}, maxScrapers)}); err != nil {
+			return err
+		}
+		out.Metrics = a.figures.Addr().String()
+		public := http.NewServeMux()
+		public.Handle("GET "+metricsPath, metrics)
+		a.metrics = &http.Server{Handler: public, ReadTimeout: adminTime, WriteTimeout: adminTime}
+		s.run(func() error { return a.metrics.Serve(a.figures) })
+	}
+	return s.listenAdmin(ctx)
+}
+
+// maxScrapers is how many may read the metrics at a time.
+const maxScrapers = 64
+
+// listenAdmin takes the sockets of the driver and of successors, or takes them
+// back.
+func (s *server) listenAdmin(ctx context.Context) error {
+	a := &s.admin
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return net.ErrClosed
+	}
+	ln, err := listenUnix(ctx, a.path)
 	if err != nil {
 		return err
 	}
-	s.serveAdmin(ln, mux)
-	hln, err := listenUnix(ctx, c.Admin+handoverSuffix)
+	srv := &http.Server{Handler: a.mux, ReadTimeout: adminTime, WriteTimeout: adminTime}
+	a.servers = append(a.servers, srv)
+	s.run(func() error { return srv.Serve(ln) })
+	hln, err := listenUnix(ctx, a.path+handoverSuffix)
 	if err != nil {
 		return err
 	}
-	s.handover = hln
+	a.handover = hln
 	s.run(func() error { return s.offer(hln) })
-	if c.Metrics == "" {
-		return nil
-	}
-	mln, err := listen(ctx, c.Metrics)
-	if err != nil {
-		return err
-	}
-	out.Metrics = mln.Addr().String()
-	public := http.NewServeMux()
-	public.Handle("GET "+metricsPath, metrics)
-	s.serveAdmin(mln, public)
 	return nil
 }
 
-func (s *server) serveAdmin(ln net.Listener, h http.Handler) {
-	srv := &http.Server{Handler: h, ReadTimeout: adminTime, WriteTimeout: adminTime}
-	s.admin = append(s.admin, srv)
-	s.run(func() error { return srv.Serve(ln) })
+func (a *admin) closeMetrics() {
+	if a.metrics != nil {
+		_ = a.metrics.Close() // nobody loses more than a reading
+	}
+}
+
+// close ends all of them. What is closed already says so, which is no news.
+func (a *admin) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	a.closeMetrics()
+	for _, srv := range a.servers {
+		_ = srv.Close()
+	}
+	if a.handover != nil {
+		_ = a.handover.Close()
+	}
 }
 
 // listenUnix listens at path for its owner only. A socket that is there already
@@ -121,6 +168,8 @@ func (c *control) putTable(w http.ResponseWriter, r *http.Request) {
 		respond(w, http.StatusBadRequest, reply{Code: codeInvalid, Error: err.Error()})
 	case errors.Is(err, ErrStale):
 		respond(w, http.StatusConflict, reply{Code: codeStale, Error: err.Error()})
+	case errors.Is(err, errMoved):
+		respond(w, http.StatusServiceUnavailable, reply{Code: codeMoved, Error: err.Error()})
 	default:
 		c.log.Error("table was not applied", "seq", t.Seq, "error", err)
 		respond(w, http.StatusInternalServerError, reply{Code: codeFailed, Error: err.Error()})
@@ -128,8 +177,16 @@ func (c *control) putTable(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) getSnapshot(w http.ResponseWriter, _ *http.Request) {
-	snapshot, fault := c.read()
-	out := reply{Snapshot: &snapshot}
+	snapshot, fault, err := c.read()
+	switch {
+	case errors.Is(err, errMoved):
+		respond(w, http.StatusServiceUnavailable, reply{Code: codeMoved, Error: err.Error()})
+		return
+	case err != nil:
+		respond(w, http.StatusInternalServerError, reply{Code: codeFailed, Error: err.Error()})
+		return
+	}
+	out := reply{Snapshot: &snapshot, Instance: c.instance}
 	if fault != nil {
 		out.Damaged = fault.Error()
 	}

@@ -46,19 +46,20 @@ func (l *edges) end() []*edge {
 	return slices.Clone(l.list)
 }
 
-// listenAt serves on an address: at once, or, where that is configured and
-// another program has it, as soon as it is free. It returns what is listened on.
+// listenAt prepares to serve on an address: at once, or, where that is
+// configured and another program has it, as soon as it is free. It returns what
+// is listened on.
 func (s *server) listenAt(ctx context.Context, addr string, from places, serve func(*edge) error) (string, error) {
 	e, err := s.openEdge(ctx, addr, from)
 	if from.await && errors.Is(err, unix.EADDRINUSE) {
 		s.log.Warn("another program has an address, which is waited for", "address", addr)
-		s.run(func() error { return s.awaitEdge(ctx, addr, from, serve) })
+		s.ready = append(s.ready, func() { s.run(func() error { return s.awaitEdge(ctx, addr, from, serve) }) })
 		return addr, nil
 	}
 	if err != nil {
 		return "", err
 	}
-	s.run(func() error { return serve(e) })
+	s.ready = append(s.ready, func() { s.run(func() error { return serve(e) }) })
 	return e.Addr().String(), nil
 }
 

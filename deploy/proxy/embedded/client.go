@@ -83,7 +83,37 @@ func (c *Client) Read(ctx context.Context) (reconcile.Snapshot, error) {
 	return *r.Snapshot, nil
 }
 
+// Instance returns the name of the proxy that answers, "" if it has none.
+func (c *Client) Instance(ctx context.Context) (string, error) {
+	r, err := c.call(ctx, http.MethodGet, snapshotPath, nil)
+	if err != nil {
+		return "", fmt.Errorf("ask the proxy who it is: %w", err)
+	}
+	return r.Instance, nil
+}
+
+// movedEvery is how often a proxy is asked again that is being taken over from.
+const movedEvery = 20 * time.Millisecond
+
+// call asks, and asks again while one proxy takes over from another, which is
+// for some milliseconds.
 func (c *Client) call(ctx context.Context, method, path string, body []byte) (reply, error) {
+	limited, cancel := context.WithTimeout(ctx, CallLimit)
+	defer cancel()
+	for {
+		out, err := c.callOnce(limited, method, path, body)
+		if out.Code != codeMoved {
+			return out, err
+		}
+		select {
+		case <-limited.Done():
+			return out, err
+		case <-time.After(movedEvery):
+		}
+	}
+}
+
+func (c *Client) callOnce(ctx context.Context, method, path string, body []byte) (reply, error) {
 	var out reply
 	req, err := http.NewRequestWithContext(ctx, method, "http://proxy"+path, bytes.NewReader(body))
 	if err != nil {

@@ -21,9 +21,11 @@ type Config struct {
 	// addresses: each is listened on as soon as it is free.
 	AwaitPorts bool
 	Admin      string // path of the unix socket the driver talks to; made with mode 0600
-	Metrics    string // host:port that serves /metrics as well; empty: only Admin does
-	StateDir   string // folder of the durable table
-	Logger     *slog.Logger
+	// Instance names this run of a proxy to whoever asks at Admin; may be empty.
+	Instance string
+	Metrics  string // host:port that serves /metrics as well; empty: only Admin does
+	StateDir string // folder of the durable table
+	Logger   *slog.Logger
 	// Trusted are the peers whose X-Forwarded-* headers are believed: proxies in
 	// front of this one.
 	Trusted []netip.Prefix
@@ -51,6 +53,7 @@ type Limits struct {
 	Held        int           // requests waiting for a target to come back; 1000
 	Announce    time.Duration // at the end: how long clients are told to close; 1 s
 	Shutdown    time.Duration // at the end: for what is in flight after that; 30 s
+	Linger      time.Duration // after a handover: for what is in flight, upgraded connections too; 1 h
 }
 
 func (l Limits) withDefaults() Limits {
@@ -64,6 +67,7 @@ func (l Limits) withDefaults() Limits {
 	or(&l.Held, 1000)
 	or(&l.Announce, time.Second)
 	or(&l.Shutdown, 30*time.Second)
+	or(&l.Linger, time.Hour)
 	return l
 }
 

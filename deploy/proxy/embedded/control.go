@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,9 +19,16 @@ type control struct {
 	shelf shelf
 	log   *slog.Logger
 
+	instance string      // Config.Instance
+	before   *forerunner // the proxy that this one took over from; nil: none
+
 	mu    sync.Mutex
 	fault error // the newest table on disk was damaged, and none was applied since
+	moved bool  // a successor has the word
 }
+
+// errMoved refuses what is for a successor to answer.
+var errMoved = errors.New("another proxy is taking over")
 
 // openControl loads the table and serves it. A damaged one is logged and
 // reported by every read back until a new table is applied.
@@ -53,11 +61,14 @@ func (c *control) apply(t reconcile.Table) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.moved {
+		return errMoved
+	}
 	served := c.proxy.serving.Load().table
 	same := t.Seq == served.Seq && sameRoutes(t, served)
 	switch {
 	case same && c.fault == nil && t.Seq > 0:
-		return nil
+		return c.before.apply(t)
 	case t.Seq <= served.Seq && !same:
 		return fmt.Errorf("%w: table %d is not newer than table %d, which is served", ErrStale, t.Seq, served.Seq)
 	case t.Seq == 0:
@@ -69,7 +80,42 @@ func (c *control) apply(t reconcile.Table) error {
 	c.fault = nil
 	c.proxy.serve(t)
 	c.log.Info("table was applied", "seq", t.Seq, "routes", len(t.Routes))
-	return nil
+	return c.before.apply(t)
+}
+
+// follow makes t the table without keeping it: a successor, which keeps it, says
+// so. It returns what is then in flight here.
+func (c *control) follow(t *reconcile.Table) ([]reconcile.AppTraffic, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t != nil {
+		if err := table.Check(*t); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		c.proxy.serve(*t)
+		if err := c.before.apply(*t); err != nil {
+			return nil, err
+		}
+	}
+	s, err := c.snapshot()
+	return s.Traffic, err
+}
+
+// move refuses tables and questions, as a successor has them, or no longer.
+func (c *control) move(moved bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.moved = moved
+}
+
+// snapshot is what is served and counted here and by the proxy before.
+func (c *control) snapshot() (reconcile.Snapshot, error) {
+	// Asked first: what began there under an older table is counted there still,
+	// and what is served here since is read after it.
+	earlier, err := c.before.traffic()
+	s := c.proxy.snapshot()
+	s.Traffic = plusInFlight(s.Traffic, earlier)
+	return s, err
 }
 
 func sameRoutes(a, b reconcile.Table) bool { return slices.EqualFunc(a.Routes, b.Routes, sameRoute) }
@@ -86,9 +132,14 @@ func sameBackend(a, b reconcile.Backend) bool {
 	return a.Colour == b.Colour && a.Revision == b.Revision && a.Weight == b.Weight && slices.Equal(a.Targets, b.Targets)
 }
 
-// read is the read back, and what is wrong with the table on disk.
-func (c *control) read() (reconcile.Snapshot, error) {
+// read is the read back, and what is wrong with the table on disk. Its last
+// error says that nothing can be told now.
+func (c *control) read() (s reconcile.Snapshot, damaged, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.proxy.snapshot(), c.fault
+	if c.moved {
+		return s, nil, errMoved
+	}
+	s, err = c.snapshot()
+	return s, c.fault, err
 }

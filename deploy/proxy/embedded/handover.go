@@ -18,10 +18,22 @@ import (
 // kernel resets what waits in the queue of the one that closes, unless
 // net.ipv4.tcp_migrate_req is set (measured: 1 to 5 of some 5,000 connections),
 // and a stranger's process could listen beside the proxy without anybody noticing.
+//
+// A handover is a conversation on one connection, so that there is one table and
+// one count although two proxies serve for a while:
+//
+//  1. The successor connects. The proxy refuses tables from now on, and sends
+//     its listeners.
+//  2. The successor reads the table, opens everything, begins to serve and says
+//     so. If the connection ends before that, the proxy goes on as it was.
+//  3. The proxy accepts nobody any more and lets its clients finish (end.go).
+//     Until it ends, the successor sends it every table and asks it what it has
+//     in flight (forerunner.go).
 
 const (
 	handoverSuffix = ".handover" // of the unix socket beside the admin socket
 	handoverTime   = 5 * time.Second
+	startTime      = 30 * time.Second // for the successor to serve once it has the listeners
 	maxHandedOver  = 64
 	maxUnixPath    = 107 // bytes, by the kernel
 )
@@ -36,6 +48,7 @@ type handed struct {
 type inherited struct {
 	about     []handed
 	listeners []*net.TCPListener
+	line      *net.UnixConn // to that proxy, which waits for word; nil: there is none
 }
 
 // inherit asks the proxy that owns the admin socket for its listeners. Without
@@ -51,11 +64,11 @@ func inherit(ctx context.Context, admin string) (*inherited, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take over listeners: %w", err)
 	}
-	defer nc.Close()
 	in, err := receiveListeners(nc.(*net.UnixConn))
 	if err != nil {
-		return nil, fmt.Errorf("take over listeners: %w", err)
+		return nil, fmt.Errorf("take over listeners: %w", errors.Join(err, nc.Close()))
 	}
+	in.line = nc.(*net.UnixConn)
 	return in, nil
 }
 
@@ -159,48 +172,4 @@ func (in *inherited) close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// offer hands the listeners over to whoever connects to ln, which only the
-// proxy's own user can.
-func (s *server) offer(ln net.Listener) error {
-	for {
-		nc, err := ln.Accept()
-		if err != nil {
-			return err
-		}
-		if err := s.handOver(nc.(*net.UnixConn)); err != nil {
-			s.log.Warn("listeners were not handed over", "error", err)
-		} else {
-			s.log.Info("listeners were handed over", "count", len(s.edges.all()))
-		}
-		_ = nc.Close() // the message is in the kernel: nothing can be lost
-	}
-}
-
-func (s *server) handOver(nc *net.UnixConn) error {
-	var about []handed
-	var files []*os.File
-	defer func() { closeFiles(files) }()
-	for _, e := range s.edges.all() {
-		f, err := e.File()
-		if err != nil {
-			return err
-		}
-		files = append(files, f)
-		about = append(about, handed{Listen: e.listen, Address: e.Addr().String()})
-	}
-	fds, err := numbersOf(files)
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(about)
-	if err != nil {
-		return err
-	}
-	if err := nc.SetDeadline(time.Now().Add(handoverTime)); err != nil {
-		return err
-	}
-	_, _, err = nc.WriteMsgUnix(data, unix.UnixRights(fds...), nil)
-	return err
 }

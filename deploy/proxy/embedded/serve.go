@@ -22,12 +22,8 @@ func Serve(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	s := &server{proxy: newProxy(c), log: c.Logger, failed: make(chan error, 1)}
+	s := newServer(c)
 	defer s.proxy.registry.close()
-	var err error
-	if s.control, err = openControl(s.proxy, c.StateDir, c.Logger); err != nil {
-		return err
-	}
 	defer s.background.Wait()
 	open, stopWaiting := context.WithCancel(ctx)
 	defer stopWaiting()
@@ -36,8 +32,9 @@ func Serve(ctx context.Context, c Config) error {
 		s.closeAll()
 		return err
 	}
-	stop := s.sweepUntil()
-	defer stop()
+	defer close(s.over)
+	defer func() { _ = s.control.before.close() }() // it notices, and hurries
+	s.background.Go(s.sweepUntilOver)
 	c.Logger.Info("proxy was started", "http", addresses.HTTP, "https", addresses.HTTPS)
 	if c.Ready != nil {
 		c.Ready(addresses)
@@ -45,6 +42,11 @@ func Serve(ctx context.Context, c Config) error {
 	select {
 	case <-ctx.Done():
 		return s.end(context.WithoutCancel(ctx))
+	case <-s.handedOver:
+		stopWaiting()
+		err := s.fade(context.WithoutCancel(ctx))
+		<-ctx.Done() // whoever started it would start it again
+		return err
 	case err := <-s.failed:
 		s.closeAll()
 		return err
@@ -59,28 +61,62 @@ type server struct {
 	log     *slog.Logger
 
 	edges      edges
+	ready      []func()       // begin to serve clients
 	data       []*http.Server // for clients
-	admin      []*http.Server
-	handover   net.Listener // successors take the listeners here
+	admin      admin
+	slots      chan struct{} // one entry per client
 	background sync.WaitGroup
 	failed     chan error
+	handedOver chan struct{} // closed when a successor serves
+	orphaned   chan struct{} // closed when that successor is gone
+	over       chan struct{} // closed when Serve returns
 }
 
-// open listens everywhere.
-func (s *server) open(ctx context.Context, c Config) (Addresses, error) {
-	var out Addresses
+func newServer(c Config) *server {
+	p := newProxy(c)
+	return &server{
+		proxy: p, log: c.Logger, slots: make(chan struct{}, p.limits.Connections), failed: make(chan error, 1),
+		handedOver: make(chan struct{}), orphaned: make(chan struct{}), over: make(chan struct{}),
+	}
+}
+
+// open listens everywhere and then begins to serve. A proxy that runs already
+// goes on until that is done, and goes on for good if it fails.
+func (s *server) open(ctx context.Context, c Config) (out Addresses, err error) {
 	in, err := inherit(ctx, c.Admin)
 	if err != nil {
 		return out, err
 	}
-	place := places{inherited: in, slots: make(chan struct{}, s.proxy.limits.Connections), await: c.AwaitPorts}
+	before := newForerunner(in.line)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, before.close())
+		}
+	}()
+	if s.control, err = openControl(s.proxy, c.StateDir, c.Logger); err != nil {
+		return out, errors.Join(err, in.close())
+	}
+	if s.control.fault != nil && before != nil {
+		return out, errors.Join(fmt.Errorf("the proxy before goes on: its table cannot be taken over: %w", s.control.fault), in.close())
+	}
+	s.control.before, s.control.instance = before, c.Instance
+	place := places{inherited: in, slots: s.slots, await: c.AwaitPorts}
 	if err := s.openEdges(ctx, c, place, &out); err != nil {
+		return out, errors.Join(err, in.close())
+	}
+	if err := s.openAdmin(ctx, c, place, &out); err != nil {
 		return out, errors.Join(err, in.close())
 	}
 	if err := in.close(); err != nil {
 		return out, fmt.Errorf("close listeners that are not configured: %w", err)
 	}
-	return out, s.openAdmin(ctx, c, &out)
+	for _, begin := range s.ready {
+		begin()
+	}
+	if err := before.succeeded(); err != nil {
+		s.log.Warn("proxy before was gone when its successor was ready", "error", err)
+	}
+	return out, nil
 }
 
 // places is where listeners come from and how many clients they take together.
@@ -128,6 +164,16 @@ func (s *server) openEdges(ctx context.Context, c Config, from places, out *Addr
 }
 
 func (s *server) openEdge(ctx context.Context, addr string, from places) (*edge, error) {
+	e, err := s.listenEdge(ctx, addr, from)
+	if err == nil && !s.edges.add(e) {
+		return nil, errors.Join(net.ErrClosed, e.Close())
+	}
+	return e, err
+}
+
+// listenEdge listens on an address, or goes on with the listener of the proxy
+// before.
+func (s *server) listenEdge(ctx context.Context, addr string, from places) (*edge, error) {
 	ln := from.inherited.take(addr)
 	if ln == nil {
 		var err error
@@ -135,11 +181,7 @@ func (s *server) openEdge(ctx context.Context, addr string, from places) (*edge,
 			return nil, err
 		}
 	}
-	e := newEdge(ln, addr, from.slots, s.proxy.limits)
-	if !s.edges.add(e) {
-		return nil, errors.Join(net.ErrClosed, ln.Close())
-	}
-	return e, nil
+	return newEdge(ln, addr, from.slots, s.proxy.limits), nil
 }
 
 func (s *server) httpServer(c Config) *http.Server {
@@ -172,25 +214,21 @@ func (s *server) run(serve func() error) {
 	})
 }
 
-// sweepUntil enforces time limits in the background until it is told to stop.
-func (s *server) sweepUntil() (stop func()) {
-	done := make(chan struct{})
-	s.background.Go(func() {
-		sweep, cert := time.NewTicker(sweepEvery), time.NewTicker(certEvery)
-		defer sweep.Stop()
-		defer cert.Stop()
-		for {
-			select {
-			case now := <-sweep.C:
-				s.proxy.registry.sweep(now)
-			case <-cert.C:
-				if s.cert != nil {
-					s.cert.refresh()
-				}
-			case <-done:
-				return
+// sweepUntilOver enforces time limits.
+func (s *server) sweepUntilOver() {
+	sweep, cert := time.NewTicker(sweepEvery), time.NewTicker(certEvery)
+	defer sweep.Stop()
+	defer cert.Stop()
+	for {
+		select {
+		case now := <-sweep.C:
+			s.proxy.registry.sweep(now)
+		case <-cert.C:
+			if s.cert != nil {
+				s.cert.refresh()
 			}
+		case <-s.over:
+			return
 		}
-	})
-	return func() { close(done) }
+	}
 }
