@@ -63,7 +63,11 @@ func (c *Controller) answered(ctx context.Context, s side, err error) {
 	if err != nil && withdrawn(ctx, err) {
 		return
 	}
-	if !c.health.set(s, err) {
+	news := c.health.set(s, err)
+	if s == engineSide && err != nil {
+		c.vitals.firstLookDone() // there is no more to see
+	}
+	if !news {
 		return
 	}
 	e := reconcile.Event{At: now(), Reason: words[s].reason, Message: words[s].found}

@@ -122,6 +122,7 @@ type Controller struct {
 	router  *router
 	metrics *metrics
 	changes *changes
+	vitals  *vitals
 	started time.Time
 
 	health    conditions // of engine and proxy
@@ -149,6 +150,7 @@ func New(opts Options) *Controller {
 		log:     opts.Logger,
 		queue:   newQueue(),
 		changes: newChanges(),
+		vitals:  newVitals(),
 		started: time.Now(),
 		summon:  make(chan struct{}, 1),
 		tidy:    make(chan struct{}, 1),
@@ -192,6 +194,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		return err
 	}
 	defer c.changes.close()
+	c.vitals.begin(c.family.all())
 	// Effects outlive ctx by a limit, so that a stop does not cut them in two.
 	effects, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"teal/reconcile"
 	"teal/spec"
@@ -51,6 +52,11 @@ func (c *Controller) observe(ctx context.Context, state reconcile.State) sight {
 		out.world.Containers[i].Probe = c.opts.Prober.Probe(out.world.Containers[i].ID)
 	}
 	return out
+}
+
+// observeLimit bounds all looks for one app, also one after the other.
+func (c *Controller) observeLimit(state reconcile.State) time.Duration {
+	return c.opts.Limits.Read + time.Duration(1+len(state.Desired.Service.DependsOn))*c.opts.Limits.Observe
 }
 
 // together does all of fs side by side, or one after the other where the

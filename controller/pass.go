@@ -20,6 +20,8 @@ var errCut = errors.New("cut short")
 // look runs one pass and turns what came of it into the next due time.
 func (c *Controller) look(ctx context.Context, app spec.Name, release func()) time.Time {
 	begun := time.Now()
+	defer c.vitals.ended(app)
+	c.vitals.within(app, 0)
 	var again time.Time
 	err := c.safely("pass", app, func() (err error) {
 		again, err = c.pass(ctx, app, release)
@@ -65,6 +67,7 @@ func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (t
 		return time.Time{}, nil
 	}
 	state.Desired.Service.Name = app
+	c.vitals.within(app, c.observeLimit(state))
 	saw := c.observe(ctx, state)
 	if err := errors.Join(saw.engine, saw.proxy, saw.store); saw.store != nil || errors.Is(err, errDefect) {
 		return time.Time{}, err
@@ -147,7 +150,9 @@ func (c *Controller) carryOut(ctx context.Context, app spec.Name, d reconcile.De
 	if len(d.Steps) == 0 {
 		return d.Record, nil
 	}
+	c.vitals.within(app, c.limits(d.Steps))
 	outcomes, err := c.perform(ctx, app, d.Steps, release)
+	c.vitals.within(app, 0)
 	record := d.Record
 	var events []reconcile.Event
 	for _, o := range outcomes {

@@ -95,6 +95,14 @@ func (c *Controller) limit(s reconcile.Step) time.Duration {
 	return c.opts.Limits.Effect + s.Grace.D()
 }
 
+// limits is how long steps may take, also one after the other.
+func (c *Controller) limits(steps []reconcile.Step) (all time.Duration) {
+	for _, s := range steps {
+		all += c.limit(s)
+	}
+	return all
+}
+
 // slow reports whether a step may take so long that its pass must not keep a
 // place that others could use.
 func slow(k reconcile.StepKind) bool {

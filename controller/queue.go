@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ type queue struct {
 	mu    sync.Mutex
 	apps  map[spec.Name]*entry
 	ready []spec.Name   // first in, first out
+	free  bool          // somebody waits for an app to be due
+	since time.Time     // since when free and ready contradict each other, or earlier
 	wake  chan struct{} // holds one token when something may have become due
 }
 
@@ -76,6 +79,24 @@ func (q *queue) done(app spec.Name, again time.Time) {
 	q.poke()
 }
 
+// stuck returns why the queue does not move: an app has long been due while
+// somebody waits for one.
+func (q *queue) stuck(now time.Time) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.free || len(q.ready) == 0 || now.Sub(q.since) <= slack {
+		return nil
+	}
+	return fmt.Errorf("%s has been due for %s and is not looked at", q.ready[0], now.Sub(q.since).Round(time.Second))
+}
+
+// waiting notes whether somebody waits for an app to be due.
+func (q *queue) waiting(free bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.free, q.since = free, time.Now()
+}
+
 // length returns how many apps wait for their pass now.
 func (q *queue) length() int {
 	q.mu.Lock()
@@ -116,7 +137,9 @@ func (q *queue) push(app spec.Name, e *entry) {
 	case e.running:
 		e.dirty = true
 	case !e.ready:
-		e.ready = true
+		if e.ready = true; len(q.ready) == 0 {
+			q.since = time.Now()
+		}
 		q.ready = append(q.ready, app)
 	}
 }
@@ -174,7 +197,9 @@ func (q *queue) run(ctx context.Context, parallel int, look func(app spec.Name, 
 		case <-ctx.Done():
 			return
 		}
+		q.waiting(true)
 		app, ok := q.next(ctx)
+		q.waiting(false)
 		if !ok {
 			return
 		}

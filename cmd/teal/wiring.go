@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"teal/cmd/teal/internal/systemd"
 	"teal/controller"
 	"teal/controller/api"
 	"teal/controller/source"
@@ -92,6 +93,13 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 		return api.Serve(ctx, listener, handler, stopAPI, w.log)
 	})
 	w.serveDoors(ctx, doors, serving)
+	notifier, err := systemd.New(w.core, w.log)
+	if err != nil {
+		return err
+	}
+	if notifier != nil {
+		w.parts.start(ctx, "service manager", stopAPI, notifier.Run)
+	}
 	w.log.Info("api was opened", "socket", w.socketPath(), "controller_id", w.id, "version", version())
 	return nil
 }

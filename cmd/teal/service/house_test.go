@@ -3,6 +3,7 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// built are the program in two versions.
+// built are the program in two versions, which differ in nothing else. It is
+// built once.
 var built = sync.OnceValues(func() (map[string]string, error) {
 	folder, err := os.MkdirTemp("", "teal-service")
 	if err != nil {
@@ -44,16 +46,23 @@ var built = sync.OnceValues(func() (map[string]string, error) {
 	}
 	programs = folder
 	out := map[string]string{}
-	for _, version := range []string{"1.0.0", "1.1.0"} {
-		path := filepath.Join(folder, "teal-"+version)
-		build := exec.Command("go", "build", "-ldflags=-s -w -X main.release="+version, "-o", path, "teal/cmd/teal")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%w: %s", err, text)
-		}
-		out[version] = path
+	const mark = "-of-the-test" // is in the program once, as part of its version
+	first := filepath.Join(folder, "teal-1.0.0")
+	build := exec.Command("go", "build", "-ldflags=-s -w -X main.release=1.0.0"+mark, "-o", first, "teal/cmd/teal")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, text)
 	}
-	return out, nil
+	data, err := os.ReadFile(first)
+	if err != nil {
+		return nil, err
+	}
+	if n := bytes.Count(data, []byte("1.0.0"+mark)); n != 1 {
+		return nil, fmt.Errorf("the version is in the program %d times", n)
+	}
+	out["1.0.0"], out["1.1.0"] = first, filepath.Join(folder, "teal-1.1.0")
+	data = bytes.Replace(data, []byte("1.0.0"+mark), []byte("1.1.0"+mark), 1)
+	return out, os.WriteFile(out["1.1.0"], data, 0o755)
 })
 
 // house is one controller, in a folder of its own, that the test starts.
@@ -284,6 +293,16 @@ func (h *house) proxies() map[string]string {
 		all[id] = print
 	}
 	return all
+}
+
+// running are the ids of all that the controller runs.
+func (h *house) running() string {
+	h.t.Helper()
+	out, err := exec.Command("docker", "ps", "-q", "--filter", "label="+spec.LabelController+"="+h.id).Output()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(out)
 }
 
 // load sends requests, half of them POSTs, on kept connections, at a constant

@@ -3,9 +3,10 @@
 package main
 
 import (
-	_ "github.com/docker/docker/client" // want depguard
-	_ "github.com/robfig/cron/v3"       // want depguard
-	_ "go.etcd.io/bbolt"                // want depguard
+	_ "github.com/coreos/go-systemd/v22/daemon" // want depguard
+	_ "github.com/docker/docker/client"         // want depguard
+	_ "github.com/robfig/cron/v3"               // want depguard
+	_ "go.etcd.io/bbolt"                        // want depguard
 
 	_ "teal/controller/leaf"
 	_ "teal/deploy/leaf"
