@@ -39,7 +39,7 @@ func (h *Host) StartEngine(ctx context.Context) error {
 		return fmt.Errorf("write the engine's configuration: %w", err)
 	}
 	args := []string{
-		"dockerd", "--config-file", config, "--data-root", filepath.Join(h.folder, "data"),
+		"dockerd", "--config-file", config, "--data-root", h.Data(),
 		"--exec-root", filepath.Join(h.folder, "exec"), "--pidfile", h.pidFile(),
 		"--storage-driver", "overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", h.rig.group(),
 		"-H", h.URL(), "-H", "unix://" + LocalSocket,
@@ -58,7 +58,21 @@ func (h *Host) StartEngine(ctx context.Context) error {
 	return nil
 }
 
-// StopEngine asks the engine to end, which stops its containers, and waits.
+// Data is the folder where the engine keeps images and containers, as processes
+// of its host see it.
+func (h *Host) Data() string { return filepath.Join(h.folder, "data") }
+
+// boundData gives the engine a folder of bounded size.
+func (h *Host) boundData(ctx context.Context) error {
+	if err := os.Mkdir(h.Data(), 0o711); err != nil {
+		return err
+	}
+	_, err := h.Run(ctx, "mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d,mode=711", h.opts.DataSize), "tmpfs", h.Data())
+	return err
+}
+
+// StopEngine asks the engine to end, which stops its containers unless they live
+// on (HostOptions.LiveRestore), and waits.
 func (h *Host) StopEngine(ctx context.Context) error { return h.endEngine(ctx, "TERM") }
 
 // KillEngine ends the engine with SIGKILL and waits. Containers that ran go on

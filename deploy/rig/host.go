@@ -14,6 +14,12 @@ import (
 // HostOptions say what runs on a host.
 type HostOptions struct {
 	Docker bool // a Docker Engine, see [Host.Socket]
+	// LiveRestore lets containers go on while the engine is away (dockerd
+	// --live-restore).
+	LiveRestore bool
+	// DataSize bounds what the engine can keep, in bytes: its data lies in memory
+	// then. 0: in the host's folder, without a bound.
+	DataSize int64
 	TLS    bool // the engine also listens on TCP port 2376 with mutual TLS, see [Host.TLSFiles]
 	// LiveRestore lets containers go on while the engine is away (dockerd
 	// --live-restore).
@@ -56,6 +62,7 @@ func (r *Rig) Host(ctx context.Context, name string, opts HostOptions) (*Host, e
 		{opts.TLS, "certificates", h.certify},
 		{opts.SSH, "sshd", h.startSSH},
 		{opts.Nginx, "nginx", h.StartNginx},
+		{opts.DataSize > 0, "data", h.boundData},
 		{opts.Docker, "engine", h.StartEngine},
 	} {
 		if !start.wanted {
@@ -74,8 +81,11 @@ func (r *Rig) seat(name string, opts HostOptions) (*Host, error) {
 	if !nameRule.MatchString(name) {
 		return nil, fmt.Errorf("host name %q: must be 1 to 24 small letters, digits and dashes", name)
 	}
-	if opts.TLS && !opts.Docker {
-		return nil, fmt.Errorf("host %s: TLS is the engine's: it needs Docker", name)
+	if (opts.TLS || opts.LiveRestore || opts.DataSize != 0) && !opts.Docker {
+		return nil, fmt.Errorf("host %s: TLS, LiveRestore and DataSize are the engine's: they need Docker", name)
+	}
+	if opts.DataSize < 0 {
+		return nil, fmt.Errorf("host %s: DataSize is %d bytes", name, opts.DataSize)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
