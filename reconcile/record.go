@@ -113,8 +113,12 @@ type Candidate struct {
 	// candidate, and again at the switch; only later ones count against it.
 	Restarts map[string]int `json:"restarts,omitempty"`
 	// Ended are the start times of those of its containers that had ended when
-	// they became the candidate: they are started again.
+	// they became the candidate, or were stopped from outside: they are started
+	// again.
 	Ended map[string]time.Time `json:"ended,omitempty"`
+	// Revived is how often some of them were started again after they had been
+	// stopped from outside.
+	Revived int `json:"revived,omitempty"`
 	// Unseen is since when its verification waits for a host that does not answer.
 	Unseen time.Time `json:"unseen,omitzero"`
 	// Verdict is why it is being aborted.

@@ -159,7 +159,7 @@ func (t *turn) dependencyLimit() time.Duration {
 
 func (t *turn) verifyDependency() move {
 	c := t.rec.Candidate
-	if len(t.unstarted()) > 0 {
+	if len(t.unstarted()) > 0 || t.revive() {
 		return t.to(Starting, startLimit)
 	}
 	up := true

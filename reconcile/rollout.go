@@ -162,6 +162,9 @@ func (t *turn) verifying() move {
 	if len(t.unstarted()) > 0 {
 		return t.to(Starting, startLimit) // one was removed behind our back
 	}
+	if t.revive() {
+		return t.to(Starting, startLimit)
+	}
 	if f := t.crashed(c.Settings.Health.Restarts); f != nil {
 		return t.abort(*f)
 	}

@@ -10,6 +10,9 @@ import (
 // staged runs the test and waits for the gate; the candidate has no live
 // traffic and can be looked at on the preview route.
 func (t *turn) staged() move {
+	if t.revive() {
+		return t.to(Starting, startLimit)
+	}
 	if f := t.spoiled(); f != nil {
 		return t.abort(*f)
 	}

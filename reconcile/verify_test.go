@@ -29,7 +29,10 @@ func TestVerification(t *testing.T) {
 	run(t, []row{
 		{"one that never answers is held as unhealthy", fails(behaviour{sick: true}, ReasonUnhealthy)},
 		{"one that is slower than its deadline is held as unhealthy", fails(behaviour{start: 2 * time.Minute}, ReasonUnhealthy)},
-		{"one that ends is held as exited", fails(behaviour{ends: true, code: 1, start: time.Second}, ReasonExited)},
+		{"one that ends and is not to be started again is held as exited", func(s *scenario) {
+			s.edits(func(v *spec.Service) { v.Container.Restart = "no" })
+			fails(behaviour{ends: true, code: 1, start: time.Second}, ReasonExited)(s)
+		}},
 		{"one that restarts again and again is held as a crash loop", fails(behaviour{loops: true, code: 2}, ReasonCrashLoop)},
 		{"it must be healthy for min_healthy without a break", func(s *scenario) {
 			s.runs("app:v1")
