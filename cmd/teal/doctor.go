@@ -141,7 +141,7 @@ func examineEngine(ctx context.Context, opts docker.Options) []doctor.Finding {
 	}
 	out := []doctor.Finding{doctor.Engine(ctx, opts.Host, engine.Version)}
 	if out[0].OK {
-		out = append(out, doctor.Ingress(ctx, engine.LookAtIngress), doctor.Room(ctx, "room for pulls", engine.Room))
+		out = append(out, doctor.Restarts(ctx, engine.LookAtSystem), doctor.Ingress(ctx, engine.LookAtIngress), doctor.Room(ctx, "room for pulls", engine.Room))
 	}
 	if err := engine.Close(); err != nil {
 		out = append(out, doctor.Finding{Check: "engine", Message: err.Error(), Hint: "sudo systemctl restart docker"})

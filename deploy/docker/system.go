@@ -12,6 +12,8 @@ import (
 type SystemState struct {
 	Clock  time.Time // when it answered, by its own clock
 	Folder string    // where it keeps images and containers
+	// LiveRestore: containers go on while the engine is away.
+	LiveRestore bool
 }
 
 // LookAtSystem asks the engine about its machine.
@@ -24,5 +26,5 @@ func (e *Engine) LookAtSystem(ctx context.Context) (SystemState, error) {
 	if err != nil {
 		return SystemState{}, e.onHost(fmt.Errorf("read the engine's clock: %w", err))
 	}
-	return SystemState{Clock: clock, Folder: info.DockerRootDir}, nil
+	return SystemState{Clock: clock, Folder: info.DockerRootDir, LiveRestore: info.LiveRestoreEnabled}, nil
 }

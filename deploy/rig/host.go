@@ -20,12 +20,9 @@ type HostOptions struct {
 	// DataSize bounds what the engine can keep, in bytes: its data lies in memory
 	// then. 0: in the host's folder, without a bound.
 	DataSize int64
-	TLS    bool // the engine also listens on TCP port 2376 with mutual TLS, see [Host.TLSFiles]
-	// LiveRestore lets containers go on while the engine is away (dockerd
-	// --live-restore).
-	LiveRestore bool
-	SSH         bool // an sshd on port 22 that lets root in with [Host.Identity]
-	Nginx       bool // an nginx with a folder of its own at /etc/nginx, see [Host.NginxFolder]
+	TLS      bool // the engine also listens on TCP port 2376 with mutual TLS, see [Host.TLSFiles]
+	SSH      bool // an sshd on port 22 that lets root in with [Host.Identity]
+	Nginx    bool // an nginx with a folder of its own at /etc/nginx, see [Host.NginxFolder]
 }
 
 // Host is one host of a rig: its own address, processes and mounts. Make one

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"teal/deploy/docker"
 )
 
 // Finding is what one check came to.
@@ -22,7 +24,7 @@ type Finding struct {
 	Check   string `json:"check"`
 	OK      bool   `json:"ok"`
 	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"` // what to type, where it is not ok
+	Hint    string `json:"hint,omitempty"` // what to type, where it is not ok or could be better
 }
 
 // good and wrong make findings.
@@ -57,6 +59,27 @@ func Engine(ctx context.Context, host string, version func(context.Context) (ver
 		return wrong("engine", "install Docker Engine 20.10 or newer", "Docker Engine %s speaks API %s, older than %s", v, spoken, oldestAPI)
 	}
 	return good("engine", "Docker Engine %s, API %s", v, spoken)
+}
+
+// Restarts tells whether containers outlive a restart of the engine. That they do
+// not is no fault, and what to type is said.
+func Restarts(ctx context.Context, system func(context.Context) (docker.SystemState, error)) Finding {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	s, err := system(ctx)
+	if err != nil {
+		return wrong("engine restarts", "sudo systemctl restart docker", "%v", err)
+	}
+	return restarts(s)
+}
+
+func restarts(s docker.SystemState) Finding {
+	if s.LiveRestore {
+		return good("engine restarts", "containers go on meanwhile (live-restore)")
+	}
+	f := good("engine restarts", "stop every container, the proxy's too, for some seconds: live-restore is off")
+	f.Hint = `"live-restore": true in /etc/docker/daemon.json, then sudo systemctl reload docker; not with Swarm`
+	return f
 }
 
 // older compares versions such as 1.41.
@@ -208,7 +231,8 @@ func Proxy(ctx context.Context, read func(context.Context) error, controlled boo
 	return false, wrong("proxy", "docker ps -a --filter label=teal.role=proxy, and docker logs of it", "%v", err)
 }
 
-// Text tells findings for people, what is wrong with what to type below it.
+// Text tells findings for people, what is wrong or could be better with what to
+// type below it.
 func Text(found []Finding, colours bool) string {
 	paint := func(code, s string) string {
 		if !colours {
@@ -223,11 +247,14 @@ func Text(found []Finding, colours bool) string {
 	var b strings.Builder
 	for _, f := range found {
 		mark := paint("32", "✔")
-		if !f.OK {
+		switch {
+		case !f.OK:
 			mark = paint("31", "✖")
+		case f.Hint != "":
+			mark = paint("33", "!")
 		}
 		fmt.Fprintf(&b, "%s %-*s  %s\n", mark, width, f.Check, f.Message)
-		if !f.OK && f.Hint != "" {
+		if f.Hint != "" {
 			fmt.Fprintf(&b, "  %*s  → %s\n", width, "", f.Hint)
 		}
 	}

@@ -91,7 +91,7 @@ func (h Host) wayIn(err error) string {
 	return "docker -H " + h.URL + " version, with what hosts." + h.Name + " says of keys"
 }
 
-// machine checks the clock and the disk.
+// machine checks the clock, the disk and what a restart of the engine does.
 func (h Host) machine(ctx context.Context) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -100,7 +100,9 @@ func (h Host) machine(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{wrong(h.check("clock"), "sudo systemctl restart docker, there", "%s", h.words(err))}
 	}
-	return []Finding{h.clock(s.Clock, asked, time.Now()), h.space(ctx, s.Folder)}
+	live := restarts(s)
+	live.Check = h.check(live.Check)
+	return []Finding{h.clock(s.Clock, asked, time.Now()), h.space(ctx, s.Folder), live}
 }
 
 // mostOff is how far a clock may be off; more makes probes, certificates and

@@ -78,6 +78,12 @@ func TestHosts(t *testing.T) {
 			}
 		}, false, []string{"is off by -1m0", "timedatectl"}},
 		{"disk", func(h *Host) { h.Space = func(context.Context, string) (uint64, error) { return 1 << 20, nil } }, false, []string{"only 0.0 GiB", "docker image prune, there"}},
+		{"containers that end with their engine", func(*Host) {}, true, []string{"! host app-1: engine restarts", "live-restore is off", `→ "live-restore": true in /etc/docker/daemon.json`}},
+		{"containers that outlive their engine", func(h *Host) {
+			h.System = func(context.Context) (docker.SystemState, error) {
+				return docker.SystemState{Clock: time.Now(), LiveRestore: true}, nil
+			}
+		}, true, []string{"✔ host app-1: engine restarts", "containers go on"}},
 		{"disk that nobody sees", func(h *Host) { h.Space = nil }, true, []string{"cannot be seen from here; there: df -h"}},
 		{"ports", ports(free, free, 1), true, []string{"1 of 1 ports of"}},
 		{"few ports", ports(20000, 29999, 99), false, []string{"only 99 of 10000", "hosts.app-1.ports"}},
