@@ -57,6 +57,15 @@ func TestRepair(t *testing.T) {
 				s.t.Errorf("serving: %+v", st.Serving)
 			}
 		}},
+		{"stable that was taken off the proxy's network is put back", func(s *scenario) {
+			s.runs("app:v1")
+			s.host.all("app:v1")[0].Address = ""
+			s.forget()
+			s.passes(40 * time.Second)
+			s.did("start blue-1 app:v1")
+			s.serves(spec.Blue, "app:v1")
+			s.settles()
+		}},
 		{"a broken stable does not keep the fix from being deployed", func(s *scenario) {
 			s.runs("app:v1")
 			s.breaks("app:v1")

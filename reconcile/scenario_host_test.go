@@ -205,6 +205,7 @@ func (h *host) ensure(s Step, now time.Time) {
 			if b.State != Running && b.State != Restarting {
 				b.start(now)
 			}
+			b.Address = addressOf(*e)
 			return
 		}
 	}
@@ -213,12 +214,18 @@ func (h *host) ensure(s Step, now time.Time) {
 		ID: fmt.Sprintf("c%d", h.created), Name: name, Colour: e.Colour, Replica: e.Replica, Revision: e.Revision.ID,
 		Generation: e.Generation, Rollout: e.Rollout, Image: e.Revision.Image.Ref, Host: e.Host,
 	}}
-	if e.Revision.Port > 0 {
-		b.Address = fmt.Sprintf("10.9%s.%d.%d:%d", e.Host, slices.Index([]spec.Colour{spec.Blue, spec.Green}, e.Colour)+1, e.Replica, e.Revision.Port)
-	}
+	b.Address = addressOf(*e)
 	b.start(now)
 	h.boxes = append(h.boxes, b)
 	slices.SortFunc(h.boxes, func(x, y *box) int { return strings.Compare(x.Name+x.Host, y.Name+y.Host) })
+}
+
+// addressOf is where a replica is reached; empty: it is not routed.
+func addressOf(e Ensure) string {
+	if e.Revision.Port == 0 {
+		return ""
+	}
+	return fmt.Sprintf("10.9%s.%d.%d:%d", e.Host, slices.Index([]spec.Colour{spec.Blue, spec.Green}, e.Colour)+1, e.Replica, e.Revision.Port)
 }
 
 // meets checks that a step goes where its container is, and to no host that does

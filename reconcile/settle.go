@@ -162,7 +162,7 @@ func (t *turn) missing(p *Placement, why string) []Step {
 	own := t.of(p)
 	var steps []Step
 	for n := 1; n <= t.replicas(); n++ {
-		if t.isAway(t.place(n)) || t.hasReplica(own, n, t.upOrComing) {
+		if t.isAway(t.place(n)) || t.hasReplica(own, n, func(c Container) bool { return t.upOrComing(c) && !p.cutOff(c) }) {
 			continue
 		}
 		if !p.Revision.Known() && !t.hasReplica(own, n, inAnyState) {
@@ -176,6 +176,12 @@ func (t *turn) missing(p *Placement, why string) []Step {
 // upOrComing reports whether the engine needs no word from us about c.
 func (t *turn) upOrComing(c Container) bool {
 	return c.State == Running || c.State == Restarting || c.State == Removing
+}
+
+// cutOff reports whether c runs where nobody reaches it: it was taken off the
+// network of the proxy.
+func (p *Placement) cutOff(c Container) bool {
+	return p.Revision.Port != 0 && c.State == Running && c.Address == "" && !c.Lost
 }
 
 // alive reports whether p has containers and none of them is known to be broken.
