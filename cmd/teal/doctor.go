@@ -63,7 +63,7 @@ func (p *program) examine(ctx context.Context, s settings) ([]doctor.Finding, er
 	if err != nil {
 		return nil, err
 	}
-	template := docker.Options{ControllerID: id, Ingress: docker.Ingress{Subnet: s.subnet}, Reserve: reserve}
+	template := docker.Options{ControllerID: id, Ingress: docker.Ingress{Subnet: s.subnet}, Reserve: reserve, Limits: docker.Limits{}.Scaled(s.engineLimit)}
 	answers, serving := s.examineProxy(ctx, template, state, running.OK)
 	out := append(s.examineEngines(ctx, template), running)
 	out = append(append(out, serving...), doctor.Folder(state), doctor.Space("space for records", state), doctor.Records(filepath.Join(state, databaseFile)))

@@ -9,12 +9,14 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"teal/cmd/teal/internal/config"
 	"teal/controller"
+	"teal/deploy/docker"
 )
 
 // settings are the flags of run, all of which may stand in teal.yaml and in the
@@ -35,6 +37,7 @@ type settings struct {
 	replaceProxy bool
 	rebuild      bool
 	resync       string
+	engineLimit  time.Duration
 	parallel     int
 	logs         logging
 }
@@ -144,6 +147,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.BoolVar(&s.replaceProxy, "replace-proxy", false, "replace the nginx container that Teal runs when it has another image or other settings; connections are lost")
 	f.BoolVar(&s.rebuild, "rebuild", false, "move the records aside and build them anew from what runs")
 	f.StringVar(&s.resync, "resync", "30s", "how often everything is looked at though nothing was heard: an interval, or a cron expression")
+	f.DurationVar(&s.engineLimit, "engine-limit", docker.DefaultLimits.Call, "how long the engine may take to answer a question; a change, a stop, a pull without progress in proportion")
 	f.IntVar(&s.parallel, "max-parallel", 8, "how many apps are worked on at a time")
 }
 
@@ -157,6 +161,9 @@ func (s *settings) check() (controller.Schedule, error) {
 	}
 	if s.parallel < 1 || s.parallel > 256 {
 		return controller.Schedule{}, badInput("--max-parallel 8", "--max-parallel is %d, not a number from 1 to 256", s.parallel)
+	}
+	if s.engineLimit < time.Second || s.engineLimit > 10*time.Minute {
+		return controller.Schedule{}, badInput("--engine-limit 30s", "--engine-limit is %s, not from 1s to 10m", s.engineLimit)
 	}
 	if err := s.checkListening(); err != nil {
 		return controller.Schedule{}, err

@@ -27,6 +27,7 @@ func TestMistakesInSettings(t *testing.T) {
 		{"https without a certificate", []string{"--https", ":443"}, []string{"needs a certificate"}},
 		{"certificate without https", []string{"--cert", "a", "--key", "b"}, []string{"no address for HTTPS"}},
 		{"redirect without https", []string{"--redirect-https"}, []string{"--redirect-https needs an address"}},
+		{"engine limit", []string{"--engine-limit", "20ms"}, []string{"--engine-limit is 20ms, not from 1s to 10m"}},
 		{"parallel", []string{"--max-parallel", "0"}, []string{"--max-parallel is 0"}},
 		{"host without a name", []string{"--host", "unix:///var/run/docker.sock"}, []string{"does not say NAME=URL", "--host app-1=ssh://"}},
 		{"host with a bad name", []string{"--host", "app_1=unix:///s"}, []string{`"app_1" is not a name of a host`}},

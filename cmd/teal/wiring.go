@@ -137,6 +137,7 @@ func (w *wiring) openEngines() (dockers, error) {
 		ControllerID: w.id,
 		Ingress:      docker.Ingress{Subnet: w.subnet},
 		Policy:       w.policyOf,
+		Limits:       docker.Limits{}.Scaled(w.engineLimit),
 		Logger:       w.log,
 		Pulling:      w.db.NotePulled,
 		Reserve:      reserve,

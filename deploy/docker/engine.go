@@ -89,6 +89,17 @@ var DefaultLimits = Limits{
 	Build:    5 * time.Minute,
 }
 
+// Scaled returns limits of which one question takes call, and everything else as
+// much more or less than by default.
+func (l Limits) Scaled(call time.Duration) Limits {
+	l = l.orDefaults()
+	by := func(d time.Duration) time.Duration { return time.Duration(float64(d) * float64(call) / float64(l.Call)) }
+	return Limits{
+		Call: call, Change: by(l.Change), Stop: by(l.Stop), Gone: by(l.Gone),
+		Registry: by(l.Registry), Stall: by(l.Stall), Build: by(l.Build),
+	}
+}
+
 func (l Limits) orDefaults() Limits {
 	or := func(d *time.Duration, fallback time.Duration) {
 		if *d <= 0 {
