@@ -93,7 +93,9 @@ var DefaultLimits = Limits{
 // much more or less than by default.
 func (l Limits) Scaled(call time.Duration) Limits {
 	l = l.orDefaults()
-	by := func(d time.Duration) time.Duration { return time.Duration(float64(d) * float64(call) / float64(l.Call)) }
+	by := func(d time.Duration) time.Duration {
+		return time.Duration(float64(d) * float64(call) / float64(l.Call))
+	}
 	return Limits{
 		Call: call, Change: by(l.Change), Stop: by(l.Stop), Gone: by(l.Gone),
 		Registry: by(l.Registry), Stall: by(l.Stall), Build: by(l.Build),

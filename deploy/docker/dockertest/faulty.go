@@ -3,8 +3,10 @@ package dockertest
 import (
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"strings"
 	"sync"
 	"testing"
@@ -24,9 +26,23 @@ type FaultyRegistry struct {
 // Faulty starts a registry without faults. It is stopped when the test ends.
 func Faulty(t testing.TB) *FaultyRegistry {
 	t.Helper()
-	healthy := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	return serveFaulty(t, nil, registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+}
+
+// FaultyBefore puts a place for faults in front of a real registry, where l
+// listens. It is closed when the test ends.
+func FaultyBefore(t testing.TB, real *RegistryServer, l net.Listener) *FaultyRegistry {
+	t.Helper()
+	return serveFaulty(t, l, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host = "http", real.Address
+		r.Out.Host = r.In.Host // it is named in answers
+	}})
+}
+
+func serveFaulty(t testing.TB, l net.Listener, healthy http.Handler) *FaultyRegistry {
+	t.Helper()
 	f := &FaultyRegistry{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		fault := f.fault
 		f.mu.Unlock()
@@ -35,6 +51,11 @@ func Faulty(t testing.TB) *FaultyRegistry {
 		}
 		healthy.ServeHTTP(w, r)
 	}))
+	if l != nil {
+		server.Listener.Close() //nolint:errcheck // nobody used it
+		server.Listener = l
+	}
+	server.Start()
 	t.Cleanup(func() {
 		server.CloseClientConnections() // an engine may keep the one of a pull that was given up
 		server.Close()
