@@ -12,8 +12,12 @@ import (
 	"teal/spec"
 )
 
-// look is how often a removal under way is looked at.
-const look = 50 * time.Millisecond
+// look is how often a removal under way is looked at, and slowly how often one
+// that takes long.
+const (
+	look   = 50 * time.Millisecond
+	slowly = time.Second
+)
 
 // ours returns the full id of a container of this controller; gone is true if
 // there is none any more. A stranger's is a permanent failure.
@@ -68,9 +72,9 @@ func (e *Engine) remove(ctx context.Context, id string, grace time.Duration) err
 func (e *Engine) discard(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Gone)
 	defer cancel()
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
+	pause := time.NewTimer(look)
+	defer pause.Stop()
+	for wait := look; ; wait = min(2*wait, slowly) {
 		err := e.do(ctx, e.limits.Gone, func(ctx context.Context, a dockerAPI) error {
 			return a.ContainerRemove(ctx, id, container.RemoveOptions{RemoveVolumes: true})
 		})
@@ -82,10 +86,11 @@ func (e *Engine) discard(ctx context.Context, id string) error {
 		if !errdefs.IsConflict(err) {
 			return fmt.Errorf("remove %s: %w", id, err)
 		}
+		pause.Reset(wait)
 		select {
 		case <-ctx.Done():
 			return infra(reconcile.ReasonEngineUnavailable, "remove %s: still there after %s (%v)", id, e.limits.Gone, err)
-		case <-tick.C:
+		case <-pause.C:
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package faulty
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +23,7 @@ type Kind string
 // The kinds of faults.
 const (
 	Late   Kind = "late"   // done after Fault.For, whether the caller still waits or not
-	Failed Kind = "failed" // answered with 500, and not done
+	Failed Kind = "failed" // answered with an error, and not done
 	Cut    Kind = "cut"    // the connection ends before it is done
 	Lost   Kind = "lost"   // done, and the connection ends before the answer
 )
@@ -29,8 +31,8 @@ const (
 // Kinds are all of them.
 func Kinds() []Kind { return []Kind{Late, Failed, Cut, Lost} }
 
-// Message is what a [Failed] call is answered with.
-const Message = "planted fault"
+// message is what a [Failed] call is answered with by default.
+const message = "planted fault"
 
 // Fault says what is done to which calls.
 type Fault struct {
@@ -38,6 +40,10 @@ type Fault struct {
 	Kind  Kind
 	Times int           // how many calls it hits; 0: all, until [Proxy.Heal]
 	For   time.Duration // how long Late holds a call back
+	// Status and Message are the answer to a Failed call; default: 500 and words of
+	// no meaning.
+	Status  int
+	Message string
 }
 
 // Proxy stands between clients and an engine. Make one with [Listen].
@@ -168,8 +174,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	switch f.Kind {
 	case Failed:
 		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusInternalServerError)
-		_, _ = io.WriteString(w, `{"message":"`+Message+`"}`) // a caller that is gone needs no answer
+		w.WriteHeader(cmp.Or(f.Status, http.StatusInternalServerError))
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": cmp.Or(f.Message, message)}) // a caller that is gone needs no answer
 	case Cut:
 		panic(http.ErrAbortHandler)
 	case Lost:
