@@ -94,6 +94,10 @@ vuln: check-go ## govulncheck; Error 3 where its database cannot be reached, 2 w
 e2e: check-go tools engine ## the tests of the whole on a real engine
 	$(GO) test -count=1 -timeout $(TIMEOUT) -v ./cmd/teal/...
 
+.PHONY: faults
+faults: check-go tools engine ## every call to the engine with every fault, every fault of a registry (as root)
+	$(GO) test -count=1 -timeout 120m -v ./cmd/teal/faults -faults.full
+
 .PHONY: bench
 bench: tools engine build ## measure what README promises; prints a Markdown table
 	@$(GO) run ./cmd/bench $(BENCH)

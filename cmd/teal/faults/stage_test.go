@@ -142,7 +142,7 @@ func lastLines(path string, most int) string {
 // until waits for a condition, with a generous limit.
 func until(t testing.TB, what string, met func() error) {
 	t.Helper()
-	deadline := time.Now().Add(3 * time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		err := met()
 		if err == nil {
