@@ -82,32 +82,21 @@ func heldOnce(_ *testing.T, x *site) {
 	x.edit(x.wants("app:v1"))
 }
 
-// sampled are the cells that run without -faults.full: the nastiest kind for the
-// calls with effects, and one of each other kind.
-var sampled = map[string]bool{
-	"ContainerCreate lost": true, "ContainerStart late": true, "ContainerRemove lost": true,
-	"ContainerInspect failed": true, "NetworkCreate lost": true, "ContainerList cut": true,
-}
-
 // TestEveryCall does every fault to every call that Teal makes, in the first
 // deployment and again in what follows. The end is the same each time: nothing
 // is there twice, nothing is left over, and strangers were not touched.
 func TestEveryCall(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newStage(t, rig.HostOptions{})
 	all := journeys()
-	if *full {
-		s.registry(t)
-		s.loadNginx(t)
-	}
+	s.registry(t)
+	s.loadNginx(t)
 	s.docker(t, "run", "-d", "--name", "stranger", "app:v3")
 	stranger := s.strangers(t)
 	t.Run("calls", func(t *testing.T) {
 		for _, call := range faulty.Calls() {
 			for _, kind := range faulty.Kinds() {
-				if !*full && !sampled[call+" "+string(kind)] {
-					continue
-				}
 				t.Run(call+" "+string(kind), func(t *testing.T) {
 					t.Parallel()
 					j, ok := all[call]

@@ -17,6 +17,7 @@ import (
 // TestOneEngine holds faults that need an engine and no more: each has a
 // controller of its own on the same one.
 func TestOneEngine(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newStage(t, rig.HostOptions{})
 	for name, test := range map[string]func(*testing.T, *site){
@@ -167,6 +168,7 @@ func stolenPort(t *testing.T, x *site) {
 // TestDiskFull fills the disk of the engine while a version is pulled, and while
 // a container is created: it is told and waited out, and stable serves on.
 func TestDiskFull(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := newStage(t, rig.HostOptions{DataSize: 256 << 20})
 	s.registry(t)

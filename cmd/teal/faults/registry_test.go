@@ -33,6 +33,7 @@ func (s *stage) registry(t testing.TB) *dockertest.FaultyRegistry {
 // wanted: stable serves on, what is wrong is told with the registry's words, and
 // the rollout goes on by itself, or is held where trying again is of no use.
 func TestRegistryFails(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for _, c := range []struct {
 		name   string

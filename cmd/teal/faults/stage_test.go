@@ -17,7 +17,15 @@ import (
 	"teal/deploy/rig"
 )
 
-var full = flag.Bool("faults.full", false, "every API call with every fault, not a sample of them")
+var full = flag.Bool("faults.full", false, "also every API call with every fault, and the faults of registry and disk")
+
+// long leaves a test to make faults.
+func long(t *testing.T) {
+	t.Helper()
+	if !*full {
+		t.Skip("part of make faults (-faults.full)")
+	}
+}
 
 // shared is what all tests of this program use: the built program, a file
 // system of the hello app, and a rig.
