@@ -217,5 +217,7 @@ func killWhen(t *testing.T, cmd *exec.Cmd, path string, size int64, round int) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-ended
+	if err := <-ended; err == nil {
+		t.Fatalf("round %d: the killed process ended well", round)
+	}
 }
