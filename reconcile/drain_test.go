@@ -41,6 +41,20 @@ func TestDrain(t *testing.T) {
 				s.t.Errorf("removed after %s, wanted 30 s", took)
 			}
 		}},
+		{"a drain is looked at less and less often, and exactly at its limit", func(s *scenario) {
+			busy(s, 3, 0)
+			s.passes(10 * time.Second)
+			before := s.passed
+			s.passes(10 * time.Second)
+			if n := s.passed - before; n < 5 || n > 25 {
+				s.t.Errorf("%d looks from the 10th to the 20th second", n)
+			}
+			s.passes(9 * time.Second)
+			s.until("the limit", func(bool) bool { return gone(s) })
+			if since := s.record.Drain; since != nil && s.now.Sub(since.Since) > 31*time.Second {
+				s.t.Errorf("removed %s after the drain began", s.now.Sub(since.Since))
+			}
+		}},
 		{"upgraded connections have a limit of their own", func(s *scenario) {
 			busy(s, 3, 2)
 			start := s.now

@@ -26,9 +26,19 @@ func (t *turn) removeIdle(cs []Container, why string) move {
 		return t.do(steps...)
 	}
 	if busy {
-		return t.waitUntil(t.in.Now.Add(drainLook))
+		return t.waitForDrain()
 	}
 	return onward
+}
+
+// waitForDrain looks again soon at first, and less often the longer a drain
+// takes: after 20 s once a second, so that connections which stay open for an
+// hour do not cost a look at everything four times a second.
+func (t *turn) waitForDrain() move {
+	since, limits := t.rec.Drain.Since, t.drainLimits()
+	t.lookAt(since.Add(limits.Requests.D()))
+	t.lookAt(since.Add(limits.Upgraded.D() + upgradedMargin))
+	return t.waitUntil(t.in.Now.Add(min(max(t.in.Now.Sub(since)/20, drainLook), lastDrainLook)))
 }
 
 // hasTraffic reports whether the proxy sends new requests to c.
@@ -169,9 +179,10 @@ func (t *turn) prune() move {
 }
 
 const (
-	// drainLook is how often a drain is looked at: the proxy counts, it does
-	// not call.
-	drainLook = 250 * time.Millisecond
+	// drainLook is how often a drain is looked at when it has just begun: the
+	// proxy counts, it does not call. lastDrainLook is how often at last.
+	drainLook     = 250 * time.Millisecond
+	lastDrainLook = 5 * time.Second
 	// upgradedMargin is what the proxy may take over the limit to close
 	// upgraded connections.
 	upgradedMargin = 2 * time.Second

@@ -149,11 +149,21 @@ func (p *Placement) owns(c Container) bool {
 	return p != nil && c.Colour == p.Colour && c.Revision == p.Revision.ID
 }
 
+// filter returns those of cs that are to be kept. Neighbours, which is what the
+// containers of one placement are when sorted by name, are not copied: nobody
+// changes what filter returned.
 func filter(cs []Container, keep func(Container) bool) []Container {
 	var out []Container
-	for _, c := range cs {
-		if keep(c) {
-			out = append(out, c)
+	from, copied := 0, false
+	for i := range cs {
+		switch {
+		case !keep(cs[i]):
+		case len(out) == 0:
+			from, out = i, cs[i:i+1:i+1]
+		case !copied && i == from+len(out):
+			out = cs[from : i+1 : i+1]
+		default:
+			out, copied = append(out, cs[i]), true
 		}
 	}
 	return out
