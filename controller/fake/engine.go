@@ -69,7 +69,8 @@ type container struct {
 	restarts  bool      // and it will: it was not stopped
 	gone      time.Time // removing: when it has vanished
 	exitCount int
-	port      int // of the host, that it has; 0: one that is of no interest
+	ahead     time.Duration // what StartedAt is later than the present run began
+	port      int           // of the host, that it has; 0: one that is of no interest
 }
 
 // ErrAway is what an engine or proxy that does not answer returns.

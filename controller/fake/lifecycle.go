@@ -14,7 +14,7 @@ func (e *Engine) advance(c *container, now time.Time) {
 			return
 		}
 		if c.State == reconcile.Restarting {
-			c.State, c.StartedAt = reconcile.Running, next
+			c.State, c.StartedAt, c.ahead = reconcile.Running, next, 0
 			c.Restarts++
 			continue
 		}
@@ -32,7 +32,7 @@ func (c *container) nextEvent() (time.Time, bool) {
 	case c.State == reconcile.Restarting:
 		return c.gone, true
 	case c.State == reconcile.Running && c.behaviour.Exits > 0:
-		return c.StartedAt.Add(c.behaviour.Exits), true
+		return c.began().Add(c.behaviour.Exits), true
 	}
 	return time.Time{}, false
 }
@@ -56,20 +56,20 @@ func (e *Engine) HealthyAt(id string, t time.Time) bool {
 		return false
 	}
 	e.advance(c, stamp())
-	return c.State == reconcile.Running && !e.dark(c) && !t.Before(c.StartedAt) && c.behaviour.healthyAt(c.StartedAt, t)
+	return c.State == reconcile.Running && !e.dark(c) && !t.Before(c.began()) && c.behaviour.healthyAt(c.began(), t)
 }
 
-// run returns the present run of a container: when it began and how it goes.
-// ok is false if it does not run.
-func (e *Engine) run(id string) (start time.Time, b Behaviour, ok bool) {
+// run returns the present run of a container: when it is said to have started,
+// when it began and how it goes. ok is false if it does not run.
+func (e *Engine) run(id string) (told, began time.Time, b Behaviour, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := e.byID(id)
 	if c == nil {
-		return time.Time{}, Behaviour{}, false
+		return time.Time{}, time.Time{}, Behaviour{}, false
 	}
 	e.advance(c, stamp())
-	return c.StartedAt, c.behaviour, c.State == reconcile.Running && !e.dark(c)
+	return c.StartedAt, c.began(), c.behaviour, c.State == reconcile.Running && !e.dark(c)
 }
 
 // Passed reports whether the container at address would pass a probe now, or
@@ -86,7 +86,7 @@ func (e *Engine) Passed(address string, within time.Duration) bool {
 		if c.State != reconcile.Running || e.dark(c) {
 			return within > 0 && (c.State == reconcile.Exited || c.State == reconcile.Restarting || e.dark(c))
 		}
-		return c.behaviour.healthyAt(c.StartedAt, now) || c.behaviour.healthyAt(c.StartedAt, now.Add(-within))
+		return c.behaviour.healthyAt(c.began(), now) || c.behaviour.healthyAt(c.began(), now.Add(-within))
 	}
 	return false
 }

@@ -114,7 +114,7 @@ func (e *Engine) ensure(s reconcile.Step, half bool) reconcile.Outcome {
 	}
 	if !half {
 		c.restarts = c.policy
-		c.State, c.StartedAt, c.ExitCode = reconcile.Running, stamp(), 0
+		c.State, c.StartedAt, c.ahead, c.ExitCode = reconcile.Running, stamp(), 0, 0
 	}
 	e.did(s, c.Container)
 	return reconcile.Outcome{}

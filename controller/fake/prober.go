@@ -72,8 +72,8 @@ func (p *Prober) Probe(container string) reconcile.Probe {
 // count works out the probes from t.next up to now. Between two edges of a
 // run's health all probes go alike, and are counted at once.
 func (p *Prober) count(t *target, now time.Time) {
-	start, behaviour, running := p.engine.run(t.Container)
-	same := running && start.Equal(t.StartedAt)
+	told, start, behaviour, running := p.engine.run(t.Container)
+	same := running && told.Equal(t.StartedAt)
 	step := max(t.Interval, time.Millisecond)
 	for !t.next.After(now) {
 		until := now

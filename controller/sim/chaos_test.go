@@ -16,24 +16,26 @@ import (
 func (r *run) chaos() {
 	type act struct {
 		weight int
+		what   string
 		do     func()
 	}
 	acts := []act{
-		{30, r.wish.edit},
-		{10, r.command},
-		{20, func() { r.process.fuse = r.rng.IntN(14) }},
-		{8, r.killContainer},
-		{5, func() { n := 1 + r.rng.IntN(3); r.log("proxy restarts %d changes ago", n); r.proxy.Restart(n) }},
-		{5, func() { r.away("proxy", r.proxy.Away) }},
-		{5, func() { r.away("engine", r.engine.Away) }},
-		{4, func() { r.log("controller restarts"); r.begin() }},
-		{3, r.down},
-		{3, func() { r.log("images pruned"); r.engine.Prune() }},
-		{2, r.badApply},
-		{1, r.loseStore},
+		{30, "edit", r.wish.edit},
+		{10, "command", r.command},
+		{20, "a kill is planned", func() { r.process.fuse = r.rng.IntN(14) }},
+		{8, "container killed by hand", r.killContainer},
+		{5, "proxy restarts", func() { n := 1 + r.rng.IntN(3); r.log("proxy restarts %d changes ago", n); r.proxy.Restart(n) }},
+		{5, "proxy away", func() { r.away("proxy", r.proxy.Away) }},
+		{5, "engine away", func() { r.away("engine", r.engine.Away) }},
+		{4, "controller restarts", func() { r.log("controller restarts"); r.begin() }},
+		{3, "controller down", r.down},
+		{3, "images pruned", func() { r.log("images pruned"); r.engine.Prune() }},
+		{2, "invalid input", r.badApply},
+		{3, "clock set", r.setClock},
+		{1, "store lost", r.loseStore},
 	}
 	if r.shape != plain {
-		acts = append(acts, act{12, r.hostGoes}, act{12, r.hostReturns}, act{6, r.wish.place}, act{3, r.killAdopted})
+		acts = append(acts, act{12, "host away", r.hostGoes}, act{12, "host back", r.hostReturns}, act{6, "placed elsewhere", r.wish.place}, act{3, "adopted killed", r.killAdopted})
 	}
 	sum := 0
 	for _, a := range acts {
@@ -42,6 +44,7 @@ func (r *run) chaos() {
 	n := r.rng.IntN(sum)
 	for _, a := range acts {
 		if n -= a.weight; n < 0 {
+			r.saw("world:", a.what)
 			a.do()
 			return
 		}
@@ -77,6 +80,30 @@ func (r *run) down() {
 	r.begin()
 }
 
+// setClock sets the clocks of all machines back or forward, by up to an hour.
+func (r *run) setClock() {
+	d := time.Duration(r.rng.IntN(7200)-3600) * time.Second
+	r.log("clock set back by %s", d)
+	if d > 0 {
+		r.behind += d
+		r.saw("clock set back")
+	} else {
+		r.saw("clock set forward")
+	}
+	r.prober.SetClockBack(d)
+	r.engine.SetClockBack(d)
+	if err := r.store.SetClockBack(d); err != nil {
+		r.fail(World, "set the clock: %v", err)
+	}
+	for s, l := range r.book.lost {
+		l.at = l.at.Add(d)
+		r.book.lost[s] = l
+	}
+	for app, at := range r.due {
+		r.due[app] = at.Add(d) // a full look comes earlier, if it is late then
+	}
+}
+
 // badApply offers what must be refused and must change nothing.
 func (r *run) badApply() {
 	writes, effects := r.store.Writes(), r.effects
@@ -89,12 +116,13 @@ func (r *run) badApply() {
 	default:
 		p.Services[0].Container.Image = ""
 	}
+	r.checked(S16)
 	_, err := r.ctl.Apply(context.Background(), api.ApplyRequest{Project: p, Prune: true})
 	if err == nil {
-		r.fail("S16: invalid input was accepted")
+		r.fail(S16, "invalid input was accepted")
 	}
 	if r.store.Writes() != writes || r.effects != effects {
-		r.fail("S16: invalid input had an effect")
+		r.fail(S16, "invalid input had an effect")
 	}
 }
 
@@ -115,8 +143,27 @@ func (r *run) command() {
 	if s == nil {
 		return
 	}
+	if r.chance(2) {
+		r.fitting(s.Name)
+		return
+	}
 	verb := []reconcile.Verb{reconcile.VerbPromote, reconcile.VerbPromote, reconcile.VerbAbort, reconcile.VerbUndo, reconcile.VerbRetry}[r.rng.IntN(5)]
 	r.send(s.Name, verb, r.meant(s.Name))
+}
+
+// fitting sends what can be done now, and means the present rollout.
+func (r *run) fitting(app spec.Name) {
+	rec := r.book.state(app).Record
+	switch verbs := []reconcile.Verb{reconcile.VerbUndo, reconcile.VerbRetry}; rec.Phase {
+	case reconcile.Idle:
+		r.send(app, verbs[r.rng.IntN(2)], "")
+	case reconcile.Staged:
+		verbs[0], verbs[1] = reconcile.VerbPromote, reconcile.VerbAbort
+		r.send(app, verbs[r.rng.IntN(2)], rec.Candidate.Rollout)
+	case reconcile.Preparing, reconcile.Starting, reconcile.Verifying, reconcile.Switching, reconcile.Confirming,
+		reconcile.Aborting, reconcile.Superseding:
+		r.send(app, reconcile.VerbAbort, rec.Candidate.Rollout)
+	}
 }
 
 // meant is the rollout a command names: the present one, none, or another.

@@ -124,7 +124,7 @@ func (r *run) sits(s spec.Service, c reconcile.Container) {
 		return
 	}
 	if want := s.Hosts[(c.Replica-1)%len(s.Hosts)]; c.Host != want {
-		r.fail("L4: %s is on %s, its place is on %s", c.Name, c.Host, want)
+		r.fail(L4, "%s is on %s, its place is on %s", c.Name, c.Host, want)
 	}
 }
 
@@ -142,7 +142,7 @@ func (r *run) apart() {
 	r.gone[host] = true
 	r.engine.AwayHost(host, true)
 	r.engine.DarkHost(host, r.chance(2))
-	r.advance(45 * time.Minute)
+	r.advance(45*time.Minute + r.behind)
 	for _, app := range r.apps() {
 		state := r.book.state(app)
 		if seen, err := r.engine.Observe(context.Background(), app, reconcile.Look{Hosts: state.Desired.Service.Hosts}); err != nil || state.Desired.Service.Rollout == nil {
@@ -151,9 +151,10 @@ func (r *run) apart() {
 			continue
 		}
 		rec := state.Record
+		r.checked(L5, L6)
 		waits := rec.Phase == reconcile.Preparing || rec.Phase == reconcile.Staged && rec.Candidate.Pinned
 		if rec.Phase != reconcile.Idle && !waits {
-			r.fail("L5: %s of %s did not end with host %s away", rec.Phase, app, host)
+			r.fail(ending(rec.Phase), "%s of %s did not end with host %s away", rec.Phase, app, host)
 		}
 	}
 	r.back(host)

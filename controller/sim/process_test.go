@@ -31,6 +31,7 @@ func (p *process) boundary(where string) bool {
 	if p.fuse >= 0 {
 		if p.fuse--; p.fuse < 0 {
 			p.dead = true
+			p.run.saw("killed", where)
 			p.run.log("killed %s", where)
 		}
 	}
@@ -79,7 +80,11 @@ func (p proxy) Read(ctx context.Context) (reconcile.Snapshot, error) {
 	if p.p.dead {
 		return reconcile.Snapshot{}, errDead
 	}
-	return p.Proxy.Read(ctx)
+	snapshot, err := p.Proxy.Read(ctx)
+	if err == nil {
+		p.p.run.book.read = p.p.run.book.tables
+	}
+	return snapshot, err
 }
 
 func (p proxy) Apply(ctx context.Context, t reconcile.Table) error {
@@ -133,7 +138,7 @@ func (s store) Note(events ...reconcile.Event) error {
 // begin starts a new life of the controller.
 func (r *run) begin() {
 	if err := r.store.Reopen(); err != nil {
-		r.fail("the store cannot be read again: %v", err)
+		r.fail(World, "the store cannot be read again: %v", err)
 	}
 	r.process = &process{run: r, fuse: -1}
 	r.prober = r.newProber()
@@ -149,7 +154,7 @@ func (r *run) begin() {
 func (r *run) lookAtAll() {
 	apps, err := r.store.Apps()
 	if err != nil {
-		r.fail("list apps: %v", err)
+		r.fail(World, "list apps: %v", err)
 	}
 	for _, app := range apps {
 		r.due[app] = time.Now()

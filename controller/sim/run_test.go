@@ -33,10 +33,11 @@ type run struct {
 
 	due      map[spec.Name]time.Time
 	fullLook time.Time
-	calm     bool      // no more faults
-	lost     bool      // the store was, once, or an app that a host still has
-	instant  time.Time // of the last pass
-	crowd    int       // passes in that instant
+	calm     bool          // no more faults
+	lost     bool          // the store was, once, or an app that a host still has
+	behind   time.Duration // how far the clock was set back in all; limits end as much later
+	instant  time.Time     // of the last pass
+	crowd    int           // passes in that instant
 	passes   int
 	effects  int
 	kills    int
@@ -45,8 +46,10 @@ type run struct {
 	wish      *wish
 	book      *book
 	trace     []string
-	bad       string // the first property that did not hold
-	final     string // how things were at the end, if it is bad
+	checks    map[rule]int   // how often each rule was checked
+	seen      map[string]int // what happened, see coverage
+	bad       string         // the first rule that did not hold
+	final     string         // how things were at the end, if it is bad
 }
 
 const (
@@ -60,6 +63,7 @@ func newRun(seed uint64, shape shape) *run {
 		seed: seed, shape: shape, gone: map[string]bool{}, rng: rand.New(rand.NewPCG(seed, 0x7ea1)), begun: time.Now(),
 		store: fake.NewStore(), engine: fake.NewEngine(), proxy: fake.NewProxy(),
 		logger: slog.New(slog.DiscardHandler), due: map[spec.Name]time.Time{},
+		checks: map[rule]int{}, seen: map[string]int{},
 	}
 	r.book = newBook(r)
 	if shape.hosts() {
@@ -90,6 +94,7 @@ func (r *run) fault(c fake.Call) fake.Fault {
 		return fake.None
 	}
 	f := []fake.Fault{fake.Refused, fake.Unanswered, fake.AnswerLost, fake.HalfDone}[r.rng.IntN(4)]
+	r.saw("fault", faultWords[f], c.Name)
 	r.log("fault %d in %s %s", f, c.Name, c.App)
 	return f
 }
@@ -137,8 +142,9 @@ func (r *run) pass(app spec.Name) {
 	if now := time.Now(); now.After(r.instant) {
 		r.instant, r.crowd = now, 0
 	}
+	r.checked(L1)
 	if r.crowd++; r.crowd > 300 {
-		r.fail("L1: %s is looked at over and over, and no time passes", app)
+		r.fail(L1, "%s is looked at over and over, and no time passes", app)
 	}
 	again := r.ctl.Pass(context.Background(), app)
 	if _, heard := r.due[app]; !heard && !again.IsZero() {
@@ -161,14 +167,6 @@ func (r *run) log(format string, args ...any) {
 	r.trace = append(r.trace, line)
 	if len(r.trace) > 2*traceKept {
 		r.trace = r.trace[traceKept:]
-	}
-}
-
-// fail notes the first property that does not hold.
-func (r *run) fail(format string, args ...any) {
-	if r.bad == "" {
-		r.bad = fmt.Sprintf(format, args...)
-		r.log("FAILED: %s", r.bad)
 	}
 }
 
@@ -225,6 +223,7 @@ func (r *run) saved(app spec.Name, before reconcile.State, d reconcile.Decision)
 	for _, e := range d.Events {
 		r.log("%s %s: %s", e.App, e.Reason, e.Message)
 	}
+	r.cover(app, before, d)
 	if before.Record.Phase != d.Record.Phase {
 		r.log("%s is %s", app, d.Record.Phase.Words())
 	}
@@ -235,6 +234,7 @@ func (r *run) saved(app spec.Name, before reconcile.State, d reconcile.Decision)
 func (r *run) performed(s reconcile.Step, out reconcile.Outcome) {
 	r.effects++
 	r.book.crowd(s)
+	r.saw("step", string(s.Kind))
 	if out.Failure != nil {
 		r.log("%s: %s → %s", s.App, s, out.Failure)
 		return

@@ -3,6 +3,8 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,7 +12,7 @@ import (
 )
 
 var (
-	seeds = flag.Uint64("sim.seeds", 2000, "how many seeds are run")
+	seeds = flag.Uint64("sim.seeds", ordinary, "how many seeds are run")
 	from  = flag.Uint64("sim.from", 1, "the first of them")
 	only  = flag.Int("sim.shape", -1, "the shape of all of them, instead of each in turn")
 )
@@ -51,27 +53,57 @@ var badSeeds = []uint64{14, 48, 237, 394, 452, 682, 1624, 5381, 7369, 7530, 1019
 // badShapes failed in another shape.
 var badShapes = map[shape][]uint64{}
 
-// shards run side by side.
-const shards = 4
+// enough failing seeds show that something is wrong.
+const enough = 5
+
+// totals add up what all seeds saw.
+type totals struct {
+	mu                     sync.Mutex
+	passes, effects, kills int
+	failed                 int
+	checks                 map[rule]int
+	seen                   map[string]int
+}
+
+func newTotals() *totals { return &totals{checks: map[rule]int{}, seen: map[string]int{}} }
+
+// add counts a run and reports whether to go on.
+func (c *totals) add(r *run) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.passes, c.effects, c.kills = c.passes+r.passes, c.effects+r.effects, c.kills+r.kills
+	for k, n := range r.checks {
+		c.checks[k] += n
+	}
+	for k, n := range r.seen {
+		c.seen[k] += n
+	}
+	if r.bad != "" {
+		c.failed++
+	}
+	return c.failed < enough
+}
 
 func TestSimulation(t *testing.T) {
-	var passes, effects, kills atomic.Int64
-	count := func(r *run) {
-		passes.Add(int64(r.passes))
-		effects.Add(int64(r.effects))
-		kills.Add(int64(r.kills))
-	}
+	all := newTotals()
+	var next atomic.Uint64
 	t.Run("seeds", func(t *testing.T) {
-		for shard := range uint64(shards) {
-			t.Run(fmt.Sprint(shard), func(t *testing.T) {
+		for worker := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(worker), func(t *testing.T) {
 				t.Parallel()
-				for seed := *from + shard; seed < *from+*seeds; seed += shards {
-					count(simulate(t, seed, shapeOf(seed)))
+				for n := next.Add(1) - 1; n < *seeds; n = next.Add(1) - 1 {
+					if !all.add(simulate(t, *from+n, shapeOf(*from+n))) {
+						return
+					}
 				}
 			})
 		}
 	})
-	t.Logf("%d seeds: %d passes, %d effects, %d kills", *seeds, passes.Load(), effects.Load(), kills.Load())
+	t.Logf("%d seeds: %d passes, %d effects, %d kills\nhow often each rule was checked:\n%s\nwhat happened:\n%s",
+		*seeds, all.passes, all.effects, all.kills, table(all.checks), table(all.seen))
+	if *seeds >= 8000 && *only < 0 {
+		all.complete(t)
+	}
 }
 
 func TestBadSeeds(t *testing.T) {

@@ -74,6 +74,9 @@ func (w *wish) add(name string) {
 			Drain: spec.Drain{Requests: seconds(20), Upgraded: seconds(20)},
 		}
 	}
+	if s.Rollout != nil && w.r.chance(2) {
+		s.Rollout.Promotion, s.Rollout.Standby, s.Rollout.Bake.For = w.promotion(), w.standby(), w.bake()
+	}
 	if w.r.shape != plain {
 		w.settleIn(s)
 	}
@@ -115,7 +118,7 @@ func (w *wish) edit() {
 		func() { s.Rollout.Promotion = w.promotion() },
 		func() { s.Rollout.Standby = w.standby() },
 		func() { s.Rollout.Standby = w.standby() },
-		func() { s.Rollout.Bake.For = seconds([]int{0, 5, 60}[w.r.rng.IntN(3)]) },
+		func() { s.Rollout.Bake.For = w.bake() },
 		func() { s.Rollout.Drain.Requests = seconds([]int{5, 20, 90}[w.r.rng.IntN(3)]) },
 		func() { s.Rollout.Retry = w.pick([]string{"", "a", "b", "c"}) },
 		func() { s.Rollout.Test = w.test() },
@@ -143,6 +146,8 @@ func (w *wish) promotion() spec.Promotion {
 func (w *wish) standby() spec.Standby {
 	return []spec.Standby{{}, {For: seconds(20)}, {For: seconds(600)}, {Forever: true}}[w.r.rng.IntN(4)]
 }
+
+func (w *wish) bake() spec.Duration { return seconds([]int{0, 5, 60}[w.r.rng.IntN(3)]) }
 
 func (w *wish) test() *spec.Test {
 	if w.r.chance(2) {

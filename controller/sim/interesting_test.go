@@ -1,0 +1,4 @@
+package sim
+
+// interesting is what must happen in the seeds of an ordinary test run.
+var interesting = []string{}
