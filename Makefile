@@ -13,7 +13,7 @@ VERSION          := $(shell git describe --tags --always --dirty 2>/dev/null || 
 # Parameters, for example: make sim SEEDS=100000
 DEMO_PORT ?= 8000# port of the demo's proxy on 127.0.0.1
 DEMO_FOLDER ?= .cache/demo# where the demo keeps what it writes
-SEEDS     ?= 20000# simulated worlds of make sim (make test runs 2000)
+SEEDS     ?= 100000# simulated worlds of make sim (make test runs 8000)
 FROM      ?= 1# first seed of make sim
 TIMEOUT   ?= 25m# limit of one package's tests
 PKG       ?= ./...# packages of test-go and race
@@ -89,6 +89,10 @@ fuzz: check-go ## every fuzz target, each for TIME; what fails is kept in testda
 .PHONY: vuln
 vuln: check-go ## govulncheck; Error 3 where its database cannot be reached, 2 when something was found
 	@.ci/vuln
+
+.PHONY: mutants
+mutants: check-go ## break Teal on purpose, one rule at a time, and see a test notice each
+	$(GO) test -count=1 -timeout 60m -v ./controller/mutants -mutants.all
 
 .PHONY: e2e
 e2e: check-go tools engine ## the tests of the whole on a real engine
