@@ -120,6 +120,18 @@ func TestRouterBelievesOnlyTheReadBack(t *testing.T) {
 	}
 }
 
+// liar says that it took a table and serves the one it had.
+type liar struct{ *fake.Proxy }
+
+func (liar) Apply(context.Context, reconcile.Table) error { return nil }
+
+func TestRouterDoesNotBelieveAnApply(t *testing.T) {
+	r := newRouter(liar{fake.NewProxy()}, time.Second, wished{}.claim)
+	if out := r.change(context.Background(), routeStep("a", "/a")); out.Failure == nil || out.Failure.Reason != reconcile.ReasonProxyRefused {
+		t.Errorf("%v, want it to be seen that the proxy serves another table", out.Failure)
+	}
+}
+
 func TestRouterWaitsNoLongerThanItsContext(t *testing.T) {
 	r := newRouter(fake.NewProxy(), time.Second, wished{}.claim)
 	r.turn <- struct{}{}

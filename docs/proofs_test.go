@@ -21,7 +21,7 @@ var proofs = []proof{
 		"cmd/teal/gates_test.go: TestGatesAndColoursUnderLoad", "controller/stop_test.go: TestLostStoreIsRebuiltWithoutTouchingWhatServes",
 	}},
 	{"S2", "a route is applied only to targets that are seen ready now", nil},
-	{"S3", "stable is recorded only when the proxy's read back shows it", []string{"controller/router_test.go: TestRouterBelievesOnlyTheReadBack"}},
+	{"S3", "stable is recorded only when the proxy's read back shows it", []string{"controller/router_test.go: TestRouterDoesNotBelieveAnApply"}},
 	{"S4", "per app at most two revisions have containers, per colour no more than its replicas", nil},
 	{"S5", "a revision that is held for this generation is never created or started", []string{"cmd/teal/engine_test.go: TestWhatCannotRunIsHeldAndStableServes"}},
 	{"S6", "no candidate gets traffic before it is verified, and none passes a closed gate", []string{"cmd/teal/gates_test.go: TestGatesAndColoursUnderLoad"}},

@@ -123,9 +123,9 @@ func (t *turn) clearColour() move {
 	c := t.rec.Candidate
 	own := t.of(&c.Placement)
 	others := filter(t.on(c.Colour), func(x Container) bool { return !c.owns(x) })
-	if t.liveOn(c.Colour) && len(own) == 0 {
+	if b, ok := t.live(); ok && b.Colour == c.Colour && (len(own) == 0 || b.Revision != c.Revision.ID) {
 		if len(others) == 0 && !t.blind() {
-			return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to %s, where nothing is yet", c.Colour)})
+			return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to %s, where nothing of it is", c.Colour)})
 		}
 		return t.withdraw()
 	}

@@ -95,8 +95,11 @@ func (t *turn) staleRoute() move {
 	if slices.ContainsFunc(t.on(b.Colour), func(c Container) bool { return slices.Contains(b.Targets, c.Address) }) {
 		return onward
 	}
-	if t.blind() {
+	if t.blind() && t.rec.Phase == Idle {
 		return t.wait() // it may lead to a host that does not answer
+	}
+	if t.blind() {
+		return onward // a rollout under way has its limits all the same
 	}
 	return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to %s of %s, which is gone", short(b.Revision), b.Colour)})
 }
@@ -113,7 +116,8 @@ func (t *turn) settleDrift() move {
 	if len(t.on(b.Colour)) == 0 && !t.blind() {
 		return t.do(Step{Kind: StepUnroute, Why: fmt.Sprintf("it leads to %s, where nothing is", b.Colour)})
 	}
-	if b.Colour == t.rec.Stable.Colour {
+	if b.Colour == t.rec.Stable.Colour && !t.somebodyServes() {
+		t.rec.Deadline = noTime
 		return onward // another revision's entry on stable's colour: repaired once stable is ready
 	}
 	if t.rec.Deadline.IsZero() {
@@ -154,9 +158,12 @@ func (t *turn) followReality(b Backend) move {
 }
 
 // missing are the steps that make p's containers run, those that do already
-// left out.
+// left out. None is made behind a route to another revision of p's colour.
 func (t *turn) missing(p *Placement, why string) []Step {
 	if p == nil || p.Adopted {
+		return nil
+	}
+	if b, ok := t.live(); ok && b.Colour == p.Colour && b.Revision != p.Revision.ID {
 		return nil
 	}
 	own := t.of(p)

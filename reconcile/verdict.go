@@ -90,6 +90,9 @@ func (t *turn) spoiled() *Failure {
 	}
 	for n := 1; n <= t.verified(); n++ {
 		if own := t.copies(&c.Placement, n); len(own) > 0 && allBroken(own, c.Health) {
+			if seen := filter(own, func(x Container) bool { return !x.Lost }); len(seen) > 0 {
+				own = seen // what is seen to be broken is no fault of a host
+			}
 			return t.brokenVerdict(own[0])
 		}
 	}

@@ -2,7 +2,7 @@ package mutants
 
 var keepRouted = edit{"reconcile/remove.go", "return ok && (slices", "return false && ok && (slices"}
 
-var buildBehindRoute = edit{"reconcile/rollout.go", "if t.liveOn(c.Colour) && len(own) == 0 {", "if t.liveOn(c.Colour) && len(own) == 0 && false {"}
+var buildBehindRoute = edit{"reconcile/rollout.go", "ok && b.Colour == c.Colour && (len(own) == 0 ||", "ok && false && (len(own) == 0 ||"}
 
 // model are the twelve rules that each caught a real failure of an earlier
 // design, and those of several hosts and of containers of before Teal.
