@@ -64,13 +64,14 @@ func TestMutants(t *testing.T) {
 	const ofTheModel = 12
 	for i, m := range mutants {
 		if !*all && i >= ofTheModel && i%3 != 0 {
+			m.planted(t, root) // it still can be
 			continue
 		}
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			out := m.meets(t, root)
 			for _, words := range m.caught {
-				if strings.Contains(out, "--- FAIL: Test") && strings.Contains(out, words) {
+				if !strings.Contains(out, "[build failed]") && strings.Contains(out, words) {
 					return
 				}
 			}
