@@ -99,9 +99,9 @@ func later(v reflect.Value, d time.Duration) {
 			}
 			return
 		}
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				later(v.Field(i), d)
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				later(field, d)
 			}
 		}
 	case reflect.Slice:

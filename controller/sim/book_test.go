@@ -18,7 +18,7 @@ type slot struct {
 // book is the simulation's own bookkeeping, from which it judges every effect.
 type book struct {
 	r        *run
-	lost     map[slot]loss               // when it last lost its traffic by a table of ours
+	lost     map[string]loss             // when an address last lost its traffic by a table of ours
 	tables   int                         // that the proxy took
 	read     int                         // of them, when it was last read
 	drain    map[spec.Name]time.Duration // the shortest drain ever wished for
@@ -26,7 +26,7 @@ type book struct {
 	promoted map[string]bool // app and rollout
 }
 
-// loss is when a slot lost its traffic, by the clock that is set now and then
+// loss is when a container lost its traffic, by the clock that is set now and then
 // and truly, and by which table.
 type loss struct {
 	at, truly time.Time
@@ -41,7 +41,7 @@ func newBook(r *run) *book {
 
 // forget follows a lost store.
 func (b *book) forget() {
-	b.lost, b.answered, b.promoted = map[slot]loss{}, map[string]bool{}, map[string]bool{}
+	b.lost, b.answered, b.promoted = map[string]loss{}, map[string]bool{}, map[string]bool{}
 }
 
 func (b *book) drains(app spec.Name, d time.Duration) {
@@ -123,7 +123,7 @@ func (b *book) ended(s reconcile.Step, c reconcile.Container) {
 		b.r.fail(S1, "%s was ended while the proxy sends it requests", c.Name)
 	}
 	b.r.checked(S10)
-	lost := b.lost[slot{s.App, c.Colour, c.Revision}]
+	lost := b.lost[c.Address]
 	if b.read < lost.table {
 		b.r.fail(S10, "%s was ended before the proxy was asked whether it serves it", c.Name)
 	}
@@ -184,8 +184,11 @@ func (b *book) applied(before, after reconcile.Table) {
 	}
 	for _, route := range before.Routes {
 		old, _ := live(before, route.App)
-		if now, ok := live(after, route.App); !ok || now.Colour != old.Colour || now.Revision != old.Revision {
-			b.lost[slot{route.App, old.Colour, old.Revision}] = loss{time.Now(), time.Now(), b.tables}
+		now, _ := live(after, route.App)
+		for _, address := range old.Targets {
+			if !slices.Contains(now.Targets, address) {
+				b.lost[address] = loss{time.Now(), time.Now(), b.tables}
+			}
 		}
 	}
 }

@@ -95,9 +95,9 @@ func (r *run) setClock() {
 	if err := r.store.SetClockBack(d); err != nil {
 		r.fail(World, "set the clock: %v", err)
 	}
-	for s, l := range r.book.lost {
+	for address, l := range r.book.lost {
 		l.at = l.at.Add(d)
-		r.book.lost[s] = l
+		r.book.lost[address] = l
 	}
 	for app, at := range r.due {
 		r.due[app] = at.Add(d) // a full look comes earlier, if it is late then
