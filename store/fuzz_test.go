@@ -40,19 +40,19 @@ func FuzzValue(f *testing.F) {
 		reads[reconcile.Rollout](t, key, value)
 		reads[reconcile.Event](t, key, value)
 		reads[spec.Project](t, key, value)
-		if _, err := checkOne(key, value); err == nil && len(value) > 0 {
+		if checkOne(key, value) == nil && len(value) > 0 {
 			changed := append([]byte{}, value...)
 			changed[len(changed)-1] ^= 1
-			if _, err := checkOne(key, changed); err == nil {
+			if checkOne(key, changed) == nil {
 				t.Fatal("a changed byte is not seen")
 			}
 		}
 	})
 }
 
-func checkOne(key, value []byte) (json.RawMessage, error) {
+func checkOne(key, value []byte) error {
 	var out json.RawMessage
-	return out, decode(key, value, &out)
+	return decode(key, value, &out)
 }
 
 func reads[T any](t *testing.T, key, value []byte) {

@@ -101,7 +101,11 @@ func shape(text string) []string {
 	directive := func(with string) {
 		end()
 		if len(words) > 0 {
-			out = append(out, fmt.Sprintf("%d %s %d %d %s", depth, words[0], len(words), strings.Count(strings.Join(words, ""), "$"), with))
+			name := words[0]
+			if strings.HasPrefix(name, "~^") { // what is looked for in a map
+				name = "~^"
+			}
+			out = append(out, fmt.Sprintf("%d %s %d %d %s", depth, name, len(words), strings.Count(strings.Join(words, ""), "$"), with))
 		}
 		words = nil
 	}
