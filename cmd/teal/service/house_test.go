@@ -244,7 +244,7 @@ func image(t testing.TB, version string) string {
 
 func (h *house) until(what string, met func() error) {
 	h.t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		err := met()
 		if err == nil {
@@ -309,7 +309,7 @@ func (h *house) running() string {
 // rate, and holds WebSockets; the returned function ends it and wants no loss.
 func (h *house) load(ctx context.Context) (end func()) {
 	h.t.Helper()
-	g, err := loadgen.New(ctx, loadgen.Config{URL: "http://" + h.listen + "/", Rate: 200, Timeout: 20 * time.Second})
+	g, err := loadgen.New(ctx, loadgen.Config{URL: "http://" + h.listen + "/", Rate: 200, Timeout: time.Minute})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func TestAFrozenEngineKeepsNobodyFromStarting(t *testing.T) {
 	h.flags = []string{"--docker", "unix://" + socket}
 	h.edit(h.wants("teal-test-none:v1"))
 	h.start()
-	h.told(m, "EXTEND_TIMEOUT_USEC=60000000", 3)
+	h.told(m, "EXTEND_TIMEOUT_USEC=60000000", 1)
 	h.told(m, "READY=1", 1)
 	h.told(m, "STATUS=0 of 0 apps and dependencies serve; the Docker Engine does not answer", 1)
 	h.told(m, "WATCHDOG=1", m.count("WATCHDOG=1")+3)

@@ -109,7 +109,7 @@ func TestUpgradeLosesNothing(t *testing.T) {
 	defer cancel()
 	end := h.load(ctx)
 	endTLS := overTLS(t, secure, roots)
-	sockets, err := loadgen.NewSockets(ctx, loadgen.SocketConfig{URL: "ws://" + h.listen + "/ws", Count: 4, Ping: 100 * time.Millisecond, Timeout: 20 * time.Second})
+	sockets, err := loadgen.NewSockets(ctx, loadgen.SocketConfig{URL: "ws://" + h.listen + "/ws", Count: 4, Ping: 100 * time.Millisecond, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
