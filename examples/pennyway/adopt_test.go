@@ -14,7 +14,7 @@ import (
 // From the script to Teal, as docs/adopt.md tells it. A reload of this nginx
 // (older than 1.27.4) can lose a request on a kept connection, so the steps that
 // reload are taken under requests with connections of their own; the traffic
-// moves under kept ones.
+// moves under kept ones. Each of the two reloads by adopt may cut one answer.
 func TestTakeOverFromTheScript(t *testing.T) {
 	s := newStage(t, 1)
 	must(t, s.Legacy(t.Context()))
@@ -28,7 +28,7 @@ func TestTakeOverFromTheScript(t *testing.T) {
 		return out
 	}
 
-	stop := loadWith(t, loadgen.Config{URL: s.URL(), Rate: 50, Header: http.Header{"Connection": {"close"}}})
+	stop := loadWith(t, loadgen.Config{URL: s.URL(), Rate: 50, Header: http.Header{"Connection": {"close"}}}, 2)
 	adopt("-o", "compose.yaml")
 	adopt("--edit-nginx")
 	must(t, teal.Start(t.Context()))

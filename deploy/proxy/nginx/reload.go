@@ -34,6 +34,13 @@ func (d *Driver) reload(ctx context.Context, name string, v version) (err error)
 			c.close()
 		}
 	}()
+	if len(birds) > 0 { // otherwise there is no worker to hold
+		letGo, err := d.anchor(limited)
+		if err != nil {
+			return err
+		}
+		defer time.AfterFunc(anchored, letGo)
+	}
 	if !v.keeps() && len(birds) > 0 {
 		if err := d.o.Place.Write(limited, File{Name: closing}); err != nil {
 			return fmt.Errorf("announce a reload: %w", err)

@@ -30,6 +30,9 @@ func (r *renderer) status() string {
 	location = /configuration {
 		return 200 "%s %s";
 	}
+	location = /worker {
+		return 200 $pid;
+	}
 	location = /table {
 		alias %[4]s/%[5]s;
 	}
