@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -101,11 +102,11 @@ func (c *Controller) Summary() string {
 			}
 		}
 	}
-	text := fmt.Sprintf("%d of %d apps and dependencies serve", serving, apps)
+	text := []string{fmt.Sprintf("%d of %d apps and dependencies serve", serving, apps)}
 	for _, s := range []side{engineSide, proxySide} {
 		if state := c.health.of(s); !state.OK {
-			text += "; " + words[s].lost
+			text = append(text, words[s].lost)
 		}
 	}
-	return text
+	return strings.Join(text, "; ")
 }

@@ -102,6 +102,7 @@ func manual(s *spec.Service) {
 
 func standby(s *spec.Service) { s.Rollout.Standby = spec.Standby{For: spec.Duration(10 * time.Minute)} }
 
+//nolint:unparam // reads better where it is used
 func dependsOn(db string, c spec.Condition) func(*spec.Service) {
 	return func(s *spec.Service) { s.DependsOn = []spec.Dependency{{Service: db, Condition: c}} }
 }

@@ -106,7 +106,7 @@ func (s *server) listenAdmin(ctx context.Context) error {
 		return err
 	}
 	a.handover = hln
-	s.run(func() error { return s.offer(hln) })
+	s.run(func() error { return s.offer(hln) }) //nolint:contextcheck // it goes on for as long as the proxy does
 	return nil
 }
 

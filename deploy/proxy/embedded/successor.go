@@ -19,7 +19,7 @@ func (s *server) offer(ln net.Listener) error {
 	}
 	_ = ln.Close() // one successor at a time; the path is no longer ours, or taken back below
 	line := nc.(*net.UnixConn)
-	defer line.Close()
+	defer func() { _ = line.Close() }() // all that matters was answered
 	s.control.move(true)
 	err = s.handOver(line)
 	if err == nil {
