@@ -115,9 +115,19 @@ func (p *Prober) Probe(container string) reconcile.Probe {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t := p.targets[container]; t != nil {
-		return t.probe
+		return onWall(t.probe, time.Now())
 	}
 	return reconcile.Probe{}
+}
+
+// onWall tells since when a target answers by the clock as it is now: the clock
+// may have been set since then, and a wait must become neither longer nor shorter
+// by that.
+func onWall(p reconcile.Probe, now time.Time) reconcile.Probe {
+	if !p.Since.IsZero() {
+		p.Since = now.Round(0).Add(-now.Sub(p.Since))
+	}
+	return p
 }
 
 // errRunning says that Run was called while it ran.

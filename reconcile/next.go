@@ -59,15 +59,16 @@ func Next(in Input) Decision {
 	t := &turn{in: in, rec: in.Record}
 	t.rec.Name = in.Desired.Service.Name
 	t.d.Taken = map[string]string{}
+	t.steady()
 	switch {
 	case in.Desired.Pruned:
 		t.fold(t.refuseAll, t.prune)
 	case in.Desired.Service.Rollout == nil && len(in.Desired.Service.Adopt) > 0:
 		t.fold(t.commands, t.useAdopted)
 	case in.Desired.Service.Rollout == nil:
-		t.fold(t.commands, t.rebuildDependency, t.takeIn, t.recreate)
+		t.fold(t.commands, t.catchUp, t.rebuildDependency, t.takeIn, t.recreate)
 	default:
-		t.fold(t.commands, t.askProxy, t.rebuild, t.takeOver, t.settleRoute, t.takeIn, t.repairStable, t.tidy, t.blueGreen)
+		t.fold(t.commands, t.askProxy, t.catchUp, t.rebuild, t.takeOver, t.settleRoute, t.takeIn, t.repairStable, t.tidy, t.blueGreen)
 	}
 	if t.blind() {
 		t.lookAt(in.Now.Add(hostLook))

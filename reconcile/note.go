@@ -116,7 +116,7 @@ func (t *turn) backOff(step Step, f Failure) {
 		first = firstProxyWait
 	}
 	wait := max(jitter(min(first<<min(n, 8), lastWait), t.rec.Name.String(), n), f.RetryAfter.D())
-	t.rec.Backoff = &Backoff{Attempts: n + 1, Next: t.in.Now.Add(wait), Failure: f, Step: step.Kind}
+	t.rec.Backoff = &Backoff{Attempts: n + 1, Since: t.in.Now, Next: t.in.Now.Add(wait), Failure: f, Step: step.Kind}
 	t.warn(f.Reason, "%s: %s; next try in %s", step, f.Message, wait.Round(time.Second))
 }
 

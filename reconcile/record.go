@@ -43,6 +43,11 @@ type Record struct {
 	Backoff         *Backoff   `json:"backoff,omitempty"`
 	Rollouts        int64      `json:"rollouts"`           // counts rollouts, for their ids
 	Degraded        string     `json:"degraded,omitempty"` // why stable was not chosen but found
+	// Restored: it came from a backup, and what runs was not compared with it yet.
+	Restored bool `json:"restored,omitempty"`
+	// Ahead is the newest generation that containers carried then, if it was newer
+	// than the restored wish's; the next generation is above it.
+	Ahead int64 `json:"ahead,omitempty"`
 }
 
 // Image is an image reference and the content it stood for when it was resolved.
@@ -186,6 +191,7 @@ type Override struct {
 // Backoff is a wait after a failure of the infrastructure.
 type Backoff struct {
 	Attempts int       `json:"attempts"`
+	Since    time.Time `json:"since,omitzero"` // when it began
 	Next     time.Time `json:"next"`
 	Failure  Failure   `json:"failure"`
 	Step     StepKind  `json:"step"`

@@ -14,6 +14,10 @@ func (t *turn) rebuildDependency() move {
 	if t.rec.Stable != nil || t.rec.Phase != Idle || t.rec.Generation != 0 {
 		return onward
 	}
+	return t.adoptRunning()
+}
+
+func (t *turn) adoptRunning() move {
 	for _, c := range t.containers() {
 		if c.State == Running && !c.Foreign {
 			t.rec.Stable = t.found(c)
@@ -199,7 +203,7 @@ func (t *turn) upOrVerdict(x Container) (bool, *Failure) {
 	case t.in.Desired.Service.Job:
 		return false, nil
 	}
-	return t.in.Now.Sub(x.StartedAt) >= settleTime, nil
+	return t.upFor(x) >= settleTime, nil
 }
 
 func (t *turn) dependencyWords() string {

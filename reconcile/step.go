@@ -211,6 +211,9 @@ const (
 	ReasonRemoved        Reason = "Removed"
 	ReasonDegraded       Reason = "Degraded"
 	ReasonAdopted        Reason = "Adopted"
+	ReasonClockSet       Reason = "ClockSet"
+	ReasonRebuilt        Reason = "RecordsRebuilt"
+	ReasonRestored       Reason = "RecordsRestored"
 )
 
 // Failure says what went wrong.

@@ -19,7 +19,7 @@ import (
 //
 // A service that differs from what was accepted before gets the next generation:
 // one more than the newest it ever had here, and at least atLeast[name]+1 if it
-// is not known here now. An app that p does not name is orphaned, with its wish
+// is not known here now or comes from a backup. An app that p does not name is orphaned, with its wish
 // and generation as they were; with prune it is pruned instead. To be pruned, and
 // to be wanted again after that, are changes with a generation of their own.
 // Changed is also set when only the orphan mark changed.
@@ -204,7 +204,8 @@ func (a *acceptance) next(app spec.Name, known bool) (int64, error) {
 		return 0, err
 	}
 	newest = max(newest, recorded.Generation)
-	if !known {
+	newest = max(newest, recorded.Ahead)
+	if !known || recorded.Restored {
 		newest = max(newest, a.atLeast[app])
 	}
 	newest++

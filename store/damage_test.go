@@ -73,7 +73,7 @@ func TestDamageIsRefusedAndKept(t *testing.T) {
 			if _, ok := errors.AsType[*DamagedError](err); !ok {
 				t.Fatalf("got %v", err)
 			}
-			if !strings.Contains(err.Error(), RepairCommand) || !strings.Contains(err.Error(), path) {
+			if !strings.Contains(err.Error(), "moves it aside and builds the records anew") || !strings.Contains(err.Error(), path) {
 				t.Errorf("words: %v", err)
 			}
 			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, raw) {

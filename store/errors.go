@@ -23,7 +23,8 @@ var (
 	ErrInvalid = errors.New("not a valid desired state")
 )
 
-// RepairCommand is what an operator types when the store is damaged.
+// RepairCommand is what builds the records anew. A start does so by itself when
+// it finds them damaged.
 const RepairCommand = "teal run --rebuild"
 
 // LockedError says that another process has the store open.
@@ -48,8 +49,8 @@ type DamagedError struct {
 
 // Error says what was found and what to type.
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("%s is damaged (%s) and was left as it is; `%s` moves it aside and builds the records anew from what runs",
-		e.Path, e.Words, RepairCommand)
+	return fmt.Sprintf("%s is damaged (%s) and was left as it is; the next start of teal run moves it aside and builds the records anew from what runs",
+		e.Path, e.Words)
 }
 
 // foundError is damage found where the path is not known.

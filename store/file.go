@@ -31,7 +31,7 @@ func ensureFile(path string, log *slog.Logger) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("not a regular file: %s", info.Mode().Type())
+		return damagedf("it is not a regular file but %s", info.Mode().Type())
 	}
 	if info.Mode().Perm() != fileMode {
 		if err := os.Chmod(path, fileMode); err != nil {
@@ -100,46 +100,4 @@ func openError(path string, err error) error {
 		return &DamagedError{Path: path, Words: err.Error()}
 	}
 	return fmt.Errorf("open store %s: %w", path, err)
-}
-
-// MoveAside renames the store at path, whatever its condition, so that the next
-// [Open] makes an empty one, and returns the name it is kept under. It refuses
-// with a [LockedError] while any process, this one too, has it open.
-func MoveAside(path string) (kept string, err error) {
-	lock, err := acquire(path, DefaultLockTimeout)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, lock.release()) }()
-	if _, err := os.Lstat(path); err != nil {
-		return "", fmt.Errorf("move the store aside: %w", err)
-	}
-	kept, err = freeName(path + ".aside-" + time.Now().UTC().Format("20060102T150405Z"))
-	if err != nil {
-		return "", fmt.Errorf("move %s aside: %w", path, err)
-	}
-	if err := os.Rename(path, kept); err != nil {
-		return "", fmt.Errorf("move %s aside: %w", path, err)
-	}
-	if err := syncFolder(path); err != nil {
-		return kept, fmt.Errorf("move %s aside: %w", path, err)
-	}
-	return kept, nil
-}
-
-// freeName returns name, or name-2, name-3 … if it is taken.
-func freeName(name string) (string, error) {
-	for n := 1; ; n++ {
-		candidate := name
-		if n > 1 {
-			candidate = fmt.Sprintf("%s-%d", name, n)
-		}
-		_, err := os.Lstat(candidate)
-		if errors.Is(err, fs.ErrNotExist) {
-			return candidate, nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
 }

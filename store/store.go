@@ -53,6 +53,7 @@ type DB struct {
 	path string
 	lock *lockFile
 	bolt *bolt.DB
+	file os.FileInfo // of the open file
 
 	writing sync.Mutex // one writer; taken before any lock of bbolt
 	begin   sync.Mutex // nobody waits inside bbolt when a begin panics
@@ -96,7 +97,7 @@ func Open(path string, opts Options) (*DB, error) {
 // openLocked opens the file while this process holds the lock beside it.
 func openLocked(path string, opts Options) (*DB, error) {
 	if err := ensureFile(path, opts.Logger); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, err)
+		return nil, fmt.Errorf("open store %s: %w", path, located(path, err))
 	}
 	if err := removeIfThere(compactName(path)); err != nil { // of a killed process
 		return nil, fmt.Errorf("open store %s: %w", path, err)
@@ -122,7 +123,11 @@ func openChecked(path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, bolt: b}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), b.Close())
+	}
+	db := &DB{path: path, bolt: b, file: info}
 	err = db.view("check "+path, verify)
 	if err == nil {
 		err = db.update("bring "+path+" up to date", bringUpToDate)

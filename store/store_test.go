@@ -214,8 +214,9 @@ func TestOpenRefusesAFolder(t *testing.T) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path, Options{}); err == nil {
-		t.Error("a folder was opened")
+	_, err := Open(path, Options{})
+	if damaged, ok := errors.AsType[*DamagedError](err); !ok || damaged.Path != path {
+		t.Errorf("a folder in its place: %v", err)
 	}
 }
 

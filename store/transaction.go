@@ -50,7 +50,11 @@ func (d *DB) transact(doing string, writable bool, fn func(*bolt.Tx) error) erro
 		return d.diagnose(caught, writable)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", doing, located(d.path, err))
+		err = located(d.path, err)
+		if found, ok := errors.AsType[*DamagedError](err); ok {
+			d.damage.CompareAndSwap(nil, found)
+		}
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return nil
 }
