@@ -57,6 +57,7 @@ func (c *Controller) keep(ctx context.Context, o offer, before map[spec.Name]rec
 		return nil, err
 	}
 	accepted, err := c.opts.Store.Accept(o.project, o.prune, least, now())
+	c.wrote(err)
 	if err != nil {
 		return nil, fmt.Errorf("accept project %s: %w", o.project.Name, err)
 	}
@@ -99,19 +100,32 @@ func (c *Controller) desired() (map[spec.Name]reconcile.Desired, error) {
 	return out, nil
 }
 
+// anyFresh reports whether p names a service that is new to the store, or comes
+// from a backup and was not compared with what runs yet.
+func (c *Controller) anyFresh(p spec.Project, before map[spec.Name]reconcile.Desired) (bool, error) {
+	for _, s := range p.Services {
+		if _, known := before[s.Name]; !known {
+			return true, nil
+		}
+		state, _, err := c.opts.Store.Load(s.Name)
+		if err != nil {
+			return false, fmt.Errorf("load %s: %w", s.Name, err)
+		}
+		if state.Record.Restored {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // atLeast returns the generations that containers of services new to the store
 // carry: with a lost store, counting goes on from there. Without any engine's
 // answer it is not known where to begin, and nothing is accepted; of several
 // hosts, those that answer must do.
 func (c *Controller) atLeast(ctx context.Context, p spec.Project, before map[spec.Name]reconcile.Desired) (map[spec.Name]int64, error) {
-	fresh := false
-	for _, s := range p.Services {
-		if _, known := before[s.Name]; !known {
-			fresh = true
-		}
-	}
-	if !fresh {
-		return nil, nil
+	fresh, err := c.anyFresh(p, before)
+	if err != nil || !fresh {
+		return nil, err
 	}
 	limited, cancel := context.WithTimeout(ctx, c.opts.Limits.Observe)
 	defer cancel()

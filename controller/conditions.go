@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"syscall"
 
 	"teal/reconcile"
 )
@@ -13,6 +15,7 @@ type side string
 const (
 	engineSide side = "engine"
 	proxySide  side = "proxy"
+	storeSide  side = "records"
 )
 
 // words is what events say of a side.
@@ -22,6 +25,7 @@ var words = map[side]struct {
 }{
 	engineSide: {reconcile.ReasonEngineUnavailable, "the Docker Engine does not answer", "the Docker Engine answers again"},
 	proxySide:  {reconcile.ReasonProxyUnavailable, "the proxy does not answer", "the proxy answers again"},
+	storeSide:  {ReasonRecordsUnwritable, "the records cannot be written", "the records can be written again"},
 }
 
 // conditions remembers which side answers.
@@ -75,4 +79,54 @@ func (c *Controller) answered(ctx context.Context, s side, err error) {
 		e.Warning, e.Message = true, words[s].lost+": "+err.Error()
 	}
 	c.note(e)
+}
+
+// wrote notes whether the disk took what was to be kept, with one event when
+// that changes. An error that is not the system's is about what was to be kept.
+// That the disk fails cannot be stored: that event is told at once, and stored
+// when it is over.
+func (c *Controller) wrote(err error) {
+	if _, disk := errors.AsType[syscall.Errno](err); err != nil && !disk || !c.health.set(storeSide, err) {
+		return
+	}
+	e := reconcile.Event{At: now(), Reason: words[storeSide].reason, Message: words[storeSide].found}
+	if err != nil {
+		e.Warning, e.Message = true, words[storeSide].lost+": "+err.Error()
+		c.unkept.put(e)
+		c.publish(e)
+		return
+	}
+	c.note(append(c.unkept.take(), e)...)
+}
+
+// recordsStatus describes the records: whether they can be written, and whether
+// they are whole.
+func (c *Controller) recordsStatus() reconcile.Condition {
+	if cond := c.health.of(storeSide); !cond.OK {
+		return cond
+	}
+	if c.opts.Records != nil {
+		return c.opts.Records()
+	}
+	return reconcile.Condition{OK: true, Message: "written"}
+}
+
+// unkept are events that could not be stored when they happened.
+type unkept struct {
+	mu   sync.Mutex
+	list []reconcile.Event
+}
+
+func (u *unkept) put(e reconcile.Event) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.list = append(u.list, e)
+}
+
+func (u *unkept) take() []reconcile.Event {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := u.list
+	u.list = nil
+	return out
 }

@@ -58,6 +58,8 @@ type Options struct {
 	Supervise func(ctx context.Context) error
 	// EngineVersion, when set, asks the engine for its version and API version.
 	EngineVersion func(ctx context.Context) (version, api string, err error)
+	// Records, when set, describes the condition of the records that were opened.
+	Records func() reconcile.Condition
 	// Metrics, when set, is where the controller's metrics are registered.
 	Metrics prometheus.Registerer
 	// Images, when set, is how images of earlier versions are removed.
@@ -124,8 +126,10 @@ type Controller struct {
 	changes *changes
 	vitals  *vitals
 	started time.Time
+	leap    func() time.Duration // how far the clock was set since then
 
-	health    conditions // of engine and proxy
+	health    conditions // of engine, proxy and store
+	unkept    unkept     // while the store does not take them
 	hosts     hosts      // which of them are away
 	memory    memory     // of the passes, lost at a restart
 	sources   []*intake
@@ -155,6 +159,7 @@ func New(opts Options) *Controller {
 		summon:  make(chan struct{}, 1),
 		tidy:    make(chan struct{}, 1),
 	}
+	c.leap = c.leapt
 	c.router = newRouter(opts.Proxy, opts.Limits.Read, c.claim)
 	c.metrics = newMetrics(opts.Metrics, c.queue.length)
 	if opts.Metrics != nil {
@@ -274,8 +279,10 @@ func (c *Controller) note(events ...reconcile.Event) {
 	if len(events) == 0 {
 		return
 	}
-	if err := c.opts.Store.Note(events...); err != nil {
+	err := c.opts.Store.Note(events...)
+	if err != nil {
 		c.log.Error("events were not stored", "error", err)
 	}
+	defer c.wrote(err)
 	c.publish(events...)
 }

@@ -20,6 +20,9 @@ const (
 	ReasonAccepted    reconcile.Reason = "Accepted"    // a desired state became the newest wish
 	ReasonHostBack    reconcile.Reason = "HostBack"    // a host that did not answer does again
 	ReasonDefect      reconcile.Reason = "Defect"      // an effect could not end; the log line has the stack
+
+	// ReasonRecordsUnwritable says that the store does not take what is to be kept.
+	ReasonRecordsUnwritable reconcile.Reason = "RecordsUnwritable"
 )
 
 // intake is one source and how its last reading fared.
@@ -104,9 +107,17 @@ func (c *Controller) offer(ctx context.Context, in *intake) bool {
 		c.refuse(in, ReasonSpecInvalid, problems(err))
 	case ctx.Err() == nil:
 		c.log.Error("project was not accepted", "project", u.Project.Name, "error", err)
-		c.refuse(in, reconcile.ReasonEngineUnavailable, problems(err))
+		c.refuse(in, c.unready(), problems(err))
 	}
 	return false
+}
+
+// unready is why a good reading cannot be accepted now.
+func (c *Controller) unready() reconcile.Reason {
+	if !c.health.of(storeSide).OK {
+		return ReasonRecordsUnwritable
+	}
+	return reconcile.ReasonEngineUnavailable
 }
 
 // offerOf says who offers what.

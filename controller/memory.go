@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"sync"
+	"time"
 
 	"teal/reconcile"
 	"teal/spec"
@@ -22,6 +23,7 @@ type remembered struct {
 	steps     []reconcile.Step
 	repeats   int // passes in a row that decided the very same steps
 	world     reconcile.World
+	leapt     *time.Duration     // how far the clock had been set at the last pass; nil: there was none
 	interrupt context.CancelFunc // of an effect that may be given up; nil: none
 }
 
@@ -49,6 +51,28 @@ func (m *memory) forget(app spec.Name) {
 func (m *memory) failed(app spec.Name) (n int) {
 	m.with(app, func(r *remembered) { r.failures++; n = r.failures })
 	return n
+}
+
+// leapt returns how far the clock had been set at app's last stored pass; now, if
+// there was none.
+func (m *memory) leapt(app spec.Name, now time.Duration) (then time.Duration) {
+	m.with(app, func(r *remembered) {
+		if r.leapt == nil {
+			r.leapt = &now
+		}
+		then = *r.leapt
+	})
+	return then
+}
+
+// keptTime notes how far the clock had been set at a pass that is stored. Small
+// steps add up until they count.
+func (m *memory) keptTime(app spec.Name, now time.Duration) {
+	m.with(app, func(r *remembered) {
+		if r.leapt == nil || (now-*r.leapt).Abs() >= leap {
+			r.leapt = &now
+		}
+	})
 }
 
 // succeeded ends a run of failures.

@@ -77,10 +77,13 @@ func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (t
 		return time.Time{}, &awayError{engineSide, saw.engine}
 	}
 	c.proxyAnswered(ctx, state, saw)
+	leapt, before := c.leap(), state.Record
+	state.Record = c.onTime(app, before, leapt)
 	decision := reconcile.Next(input(state, saw.world))
-	if err := c.save(app, state.Record, decision); err != nil {
+	if err := c.save(app, before, decision); err != nil {
 		return time.Time{}, err
 	}
+	c.memory.keptTime(app, leapt)
 	c.memory.saw(app, saw.world)
 	if decision.Gone {
 		c.gone(app)
@@ -127,7 +130,9 @@ func (c *Controller) save(app spec.Name, before reconcile.Record, d reconcile.De
 	if !d.Gone && len(d.Taken)+len(d.Events)+len(d.History) == 0 && reflect.DeepEqual(before, d.Record) {
 		return nil
 	}
-	if err := c.opts.Store.Save(app, d); err != nil {
+	err := c.opts.Store.Save(app, d)
+	c.wrote(err)
+	if err != nil {
 		return fmt.Errorf("save the decision on %s: %w", app, err)
 	}
 	c.publish(d.Events...)

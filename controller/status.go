@@ -93,7 +93,7 @@ func (e lostError) Error() string { return e.message }
 func (c *Controller) controllerStatus(ctx context.Context) api.ControllerStatus {
 	return api.ControllerStatus{
 		ID: c.opts.ID, Version: c.opts.Version, Started: c.started.UTC(), Listen: c.opts.Listen,
-		Engine: c.health.of(engineSide), Proxy: c.health.of(proxySide), Hosts: c.hostsStatus(ctx),
+		Engine: c.health.of(engineSide), Proxy: c.health.of(proxySide), Records: c.recordsStatus(), Hosts: c.hostsStatus(ctx),
 	}
 }
 

@@ -75,13 +75,21 @@ func (w walker) fault() {
 }
 
 func (w walker) act() {
-	switch w.pick("act", 8) {
+	switch w.pick("act", 10) {
 	case 0, 1:
 		w.edit()
 	case 2:
 		w.fault()
 	case 3:
 		w.command([]Verb{VerbPromote, VerbAbort, VerbUndo, VerbRetry}[w.pick("verb", 4)])
+	case 7:
+		by := hour * time.Duration(w.pick("clock", 3)-1)
+		if by < 0 && w.pick("away", 2) == 1 {
+			w.clockIsSet(by)
+			w.tealWasAway(0)
+			return
+		}
+		w.clockIsSeenSet(by)
 	case 4:
 		if image := w.image(); len(w.host.all(image)) > 0 {
 			w.inFlight(image, w.pick("plain", 2), w.pick("upgraded", 2))

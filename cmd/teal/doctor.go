@@ -15,6 +15,7 @@ import (
 	"teal/deploy/docker"
 	"teal/deploy/proxy/embedded"
 	"teal/deploy/proxy/nginx"
+	"teal/reconcile"
 )
 
 func (p *program) doctorVerb() *cobra.Command {
@@ -66,7 +67,11 @@ func (p *program) examine(ctx context.Context, s settings) ([]doctor.Finding, er
 	template := docker.Options{ControllerID: id, Ingress: docker.Ingress{Subnet: s.subnet}, Reserve: reserve, Limits: docker.Limits{}.Scaled(s.engineLimit)}
 	answers, serving := s.examineProxy(ctx, template, state, running.OK)
 	out := append(s.examineEngines(ctx, template), running)
-	out = append(append(out, serving...), doctor.Folder(state), doctor.Space("space for records", state), doctor.Records(filepath.Join(state, databaseFile)))
+	out = append(append(out, serving...), doctor.Folder(state), doctor.Writes(state), doctor.Space("space for records", state),
+		doctor.Records(filepath.Join(state, databaseFile)))
+	if f, ok := examineRecords(p.recordsCondition()); ok {
+		out = append(out, f)
+	}
 	if !s.placing.proxyIsLocal() || s.proxy == proxyNginx && s.nginx.ownServers {
 		return out, nil
 	}
@@ -74,6 +79,11 @@ func (p *program) examine(ctx context.Context, s settings) ([]doctor.Finding, er
 		out = append(out, doctor.Port(ctx, address, answers))
 	}
 	return out, nil
+}
+
+// examineRecords makes a finding of records that were damaged; there is none else.
+func examineRecords(c reconcile.Condition) (doctor.Finding, bool) {
+	return doctor.Finding{Check: "damaged records", Message: c.Message, Hint: "teal status, then remove the file"}, !c.OK
 }
 
 // examineProxy looks whether the proxy answers.

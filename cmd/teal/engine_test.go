@@ -257,7 +257,7 @@ func TestASecondControllerIsRefused(t *testing.T) {
 	l.teal("down", "--yes").expect(t, exitBadInput, "is watched", "stop teal run, then: teal down")
 }
 
-func TestADamagedStoreIsRefusedAndRebuilt(t *testing.T) {
+func TestADamagedStoreIsRebuilt(t *testing.T) {
 	v1 := image(t, "v1", "")
 	l := newLab(t)
 	l.edit(l.wants(v1))
@@ -269,10 +269,10 @@ func TestADamagedStoreIsRefusedAndRebuilt(t *testing.T) {
 	if err := os.WriteFile(db, []byte("not a database, but long enough to be looked at"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l.teal("run", "-f", "compose.yaml", "--http", l.address, "--controller", l.id).expect(t, exitFailed, "is damaged", "teal run --rebuild")
-	l.served("v1")
-	l.rebuild()
+	l.start()
 	l.teal("wait", "--timeout", "60s").expect(t, exitDone)
+	l.teal("status").expect(t, exitDone, "damaged and built anew", db+".damaged-")
+	l.teal("events").expect(t, exitDone, "RecordsRebuilt")
 	l.served("v1")
 	if now := containers(t, l.id); strings.Join(now, " ") != strings.Join(ran, " ") {
 		t.Errorf("containers were %v, are %v", ran, now)

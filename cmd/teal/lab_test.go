@@ -129,9 +129,6 @@ func (l *lab) command(ctx context.Context, args ...string) *exec.Cmd {
 	return c
 }
 
-// rebuild starts the controller on records built anew.
-func (l *lab) rebuild() { l.t.Helper(); l.start("--rebuild") }
-
 // start runs the controller and returns once it answers.
 func (l *lab) start(flags ...string) {
 	l.t.Helper()

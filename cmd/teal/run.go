@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -60,31 +58,15 @@ func (p *program) run(ctx context.Context, s settings) (err error) {
 	return parts.wait(ctx)
 }
 
-// openStore opens the records, after moving them aside if that is wanted.
-func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
-	path := filepath.Join(p.statePath(), databaseFile)
-	if rebuild {
-		kept, err := store.MoveAside(path)
-		switch {
-		case err == nil:
-			log.Warn("records were moved aside", "kept", kept)
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
-		}
-	}
-	return store.Open(path, store.Options{Logger: log})
-}
-
 // refused adds what to type next to why the controller could not begin.
 func (w *wiring) refused(err error) error {
 	var locked *store.LockedError
-	var damaged *store.DamagedError
 	f := &failure{code: exitFailed, message: err.Error()}
 	switch {
 	case errors.As(err, &locked):
 		f.hint = "another controller runs on this state: teal status, or give this one its own --state"
-	case errors.As(err, &damaged):
-		f.hint = store.RepairCommand
+	case errors.Is(err, store.ErrNewer):
+		f.hint = "run the newer version; or teal run --rebuild, without the holds and the history that are in there"
 	case errors.Is(err, api.ErrSocketInUse):
 		f.hint = "another controller answers there: teal status, or give this one its own --socket"
 	case errors.Is(err, fs.ErrPermission):

@@ -55,6 +55,7 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 		return err
 	}
 	w.parts.closing("store", w.db.Close)
+	w.parts.start(ctx, "records", stopProber, w.watchStore)
 	if w.dockers, err = w.openEngines(); err != nil {
 		return err
 	}
@@ -78,7 +79,9 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	w.core = controller.New(w.options(prober, sources, registry))
 	serving := api.Options{Logger: w.log, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})}
-	handler := api.NewHandler(w.core, serving)
+	local := serving
+	local.Backup = w.db.Backup // the records hold secrets of the apps: not over the network
+	handler := api.NewHandler(w.core, local)
 	doors, err := w.openDoors()
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -120,6 +123,7 @@ func (w *wiring) options(prober *health.Prober, sources []controller.Source, reg
 		Sources:       sources,
 		Supervise:     w.carrier.ensure,
 		EngineVersion: w.dockers.Version,
+		Records:       w.recordsCondition,
 		Hosts:         w.placing.names(),
 		HostStatus:    w.dockers.status(),
 		Metrics:       registry,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -17,6 +18,8 @@ type Options struct {
 	// Gate says who may come in; nil: whoever can connect may do everything, which
 	// is for the unix socket.
 	Gate Gate
+	// Backup writes a copy of the records; nil: there is no such path.
+	Backup func(io.Writer) error
 	// Timeout limits a request that is not a stream, and one write of a stream.
 	// 0: 30 s.
 	Timeout time.Duration
@@ -65,6 +68,9 @@ func NewHandler(c Controller, o Options) http.Handler {
 	h.handle(mux, "GET /v1/status", h.stream(h.plain(h.status), h.followStatus))
 	h.handle(mux, "GET /v1/events", h.stream(h.plain(h.events), h.followEvents))
 	h.handle(mux, "GET /v1/apps/{project}/{service}/logs", h.stream(nil, h.logs))
+	if o.Backup != nil {
+		h.handle(mux, "GET /v1/backup", http.HandlerFunc(h.backup))
+	}
 	if o.Metrics != nil {
 		h.handle(mux, "GET /metrics", h.limited(o.Metrics))
 	}

@@ -48,6 +48,7 @@ var needs = map[string]Role{
 	"GET /metrics":                             RoleViewer,
 	"/":                                        RoleViewer,
 
+	"GET /v1/backup":                             RoleOperator,
 	"POST /v1/plan":                              RoleOperator,
 	"POST /v1/apply":                             RoleOperator,
 	"DELETE /v1/projects/{project}":              RoleOperator,

@@ -111,6 +111,8 @@ type ControllerStatus struct {
 	// Engine and Proxy: whether each answered when last asked, in Message why not.
 	Engine reconcile.Condition `json:"engine"`
 	Proxy  reconcile.Condition `json:"proxy"`
+	// Records: whether they can be written and are whole, in Message why not.
+	Records reconcile.Condition `json:"records"`
 	// Hosts are in the order they were configured; none while there is only one,
 	// without a name.
 	Hosts []HostStatus `json:"hosts,omitempty"`

@@ -33,8 +33,8 @@ func trouble(list api.StatusList, o Options) []string {
 	for _, c := range []struct {
 		name string
 		cond reconcile.Condition
-	}{{"engine", list.Controller.Engine}, {"proxy", list.Controller.Proxy}} {
-		if !c.cond.OK {
+	}{{"engine", list.Controller.Engine}, {"proxy", list.Controller.Proxy}, {"records", list.Controller.Records}} {
+		if !c.cond.OK && c.cond != (reconcile.Condition{}) { // an older controller says nothing of records
 			out = append(out, fmt.Sprintf("%s %s  %s", o.mark(false), c.name, o.paint(bad, words(c.cond))))
 		}
 	}
