@@ -97,7 +97,7 @@ func renameAside(path, mark string) (kept string, err error) {
 
 // asideName is a free name to keep the store at path under.
 func asideName(path, mark string) (string, error) {
-	return freeName(path + mark + time.Now().UTC().Format("20060102T150405Z"))
+	return freeName(path + mark + time.Now().UTC().Format("20060102T150405.000000Z"))
 }
 
 // freeName returns name, or name-2, name-3 … if it is taken.

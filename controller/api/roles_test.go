@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -31,6 +32,7 @@ var decided = map[string]api.Role{
 	"GET /v1/apps/{project}/{service}/history":   "viewer",
 	"GET /v1/apps/{project}/{service}/logs":      "viewer",
 	"POST /v1/apps/{project}/{service}/commands": "operator",
+	"GET /v1/backup":                "operator",
 	"POST /v1/plan":                 "operator",
 	"POST /v1/apply":                "operator",
 	"DELETE /v1/projects/{project}": "operator",
@@ -51,7 +53,7 @@ func (d *door) Stands(api.Caller) bool { return !d.shut.Load() }
 
 // guarded is the API behind a door.
 func guarded(f *apitest.Fake, d *door) http.Handler {
-	return api.NewHandler(f, api.Options{Logger: slog.New(slog.DiscardHandler), Gate: d, Metrics: http.NotFoundHandler(), Refresh: 20 * time.Millisecond})
+	return api.NewHandler(f, api.Options{Logger: slog.New(slog.DiscardHandler), Gate: d, Metrics: http.NotFoundHandler(), Backup: func(io.Writer) error { return nil }, Refresh: 20 * time.Millisecond})
 }
 
 func TestEveryEndpointHasARole(t *testing.T) {
