@@ -91,7 +91,7 @@ func (t *turn) whyNotReady(p *Placement) string {
 	for _, c := range own {
 		switch {
 		case c.State != Running:
-			out = append(out, fmt.Sprintf("%s is %s, exit code %d", c.Name, c.State, c.ExitCode))
+			out = append(out, fmt.Sprintf("%s is %s, exit code %s", c.Name, c.State, exitWords(c)))
 		case c.Health != HealthNone && c.Health != HealthHealthy:
 			out = append(out, fmt.Sprintf("%s is %s", c.Name, c.Health))
 		case p.Colour != "" && !ready(c, p.Health, t.in.Now):

@@ -193,9 +193,9 @@ func (t *turn) upOrVerdict(x Container) (bool, *Failure) {
 	case completed(x, c.Revision.Container):
 		return true, nil
 	case x.Restarts-c.Restarts[x.ID] >= crashLoops:
-		return false, &Failure{Class: Verdict, Reason: ReasonCrashLoop, Message: fmt.Sprintf("%s restarted %d times, last exit code %d", x.Name, x.Restarts, x.ExitCode)}
+		return false, &Failure{Class: Verdict, Reason: ReasonCrashLoop, Message: fmt.Sprintf("%s restarted %d times, last exit code %s", x.Name, x.Restarts, exitWords(x))}
 	case x.State == Exited || x.State == Dead:
-		return false, &Failure{Class: Verdict, Reason: ReasonExited, Message: fmt.Sprintf("%s exited with %d", x.Name, x.ExitCode)}
+		return false, &Failure{Class: Verdict, Reason: ReasonExited, Message: fmt.Sprintf("%s exited with %s", x.Name, exitWords(x))}
 	case x.State != Running:
 		return false, nil
 	case x.Health != HealthNone:

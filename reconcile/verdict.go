@@ -13,9 +13,9 @@ func (t *turn) crashed(limit int) *Failure {
 	for _, x := range t.of(t.candidate()) {
 		switch {
 		case x.Restarts-t.rec.Candidate.Restarts[x.ID] >= max(limit, 1):
-			return &Failure{Class: Verdict, Reason: ReasonCrashLoop, Message: fmt.Sprintf("%s restarted %d times, last exit code %d", x.Name, x.Restarts, x.ExitCode)}
+			return &Failure{Class: Verdict, Reason: ReasonCrashLoop, Message: fmt.Sprintf("%s restarted %d times, last exit code %s", x.Name, x.Restarts, exitWords(x))}
 		case x.State == Exited || x.State == Dead:
-			return &Failure{Class: Verdict, Reason: ReasonExited, Message: fmt.Sprintf("%s exited with %d", x.Name, x.ExitCode)}
+			return &Failure{Class: Verdict, Reason: ReasonExited, Message: fmt.Sprintf("%s exited with %s", x.Name, exitWords(x))}
 		}
 	}
 	return nil
@@ -54,7 +54,7 @@ func (t *turn) unhealthyWords() string {
 func words(c Container) string {
 	switch {
 	case c.State != Running:
-		return fmt.Sprintf("%s, exit code %d", c.State, c.ExitCode)
+		return fmt.Sprintf("%s, exit code %s", c.State, exitWords(c))
 	case c.Probe.Words == "":
 		return "not probed yet"
 	}
@@ -175,4 +175,12 @@ func (t *turn) restarts(p *Placement) map[string]int {
 		}
 	}
 	return out
+}
+
+// exitWords tell how c ended: 137 alone does not say that it was its memory.
+func exitWords(c Container) string {
+	if c.OOMKilled {
+		return fmt.Sprintf("%d (out of memory: it reached its limit)", c.ExitCode)
+	}
+	return fmt.Sprint(c.ExitCode)
 }

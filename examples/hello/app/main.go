@@ -64,6 +64,9 @@ func serve(set settings) error {
 	if set.fault == faultExit {
 		return errors.New("exiting as asked by BREAK=exit")
 	}
+	if set.fault == faultHog {
+		eatMemory()
+	}
 	if !waitToListen(stop, set) {
 		return nil
 	}
@@ -130,4 +133,19 @@ func stopSignal(set settings) (context.Context, func()) {
 		return signal.NotifyContext(context.Background(), os.Interrupt)
 	}
 	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+}
+
+// eatMemory takes memory and writes to it until the system ends that.
+func eatMemory() {
+	var held [][]byte
+	for {
+		page := make([]byte, 1<<20)
+		for i := range page {
+			page[i] = 1
+		}
+		held = append(held, page)
+		if len(held) == 1<<9 { // 512 MiB: it has no limit, and is not to take the machine down
+			return
+		}
+	}
 }

@@ -18,6 +18,7 @@ const (
 	faultUnhealthy   fault = "unhealthy"    // GET /health answers 503
 	fault500         fault = "500"          // all but GET /health answers 500
 	faultLater       fault = "break-after"  // after a while everything answers 500
+	faultHog         fault = "hog"          // takes all the memory it can get
 )
 
 // settings are all that the environment can say.
@@ -61,7 +62,7 @@ func fromEnvironment(get func(string) string) (settings, error) {
 func parseFault(text string) (fault, time.Duration, error) {
 	name, after, timed := strings.Cut(text, "=")
 	switch f := fault(name); f {
-	case faultNone, faultExit, faultNeverListen, faultUnhealthy, fault500:
+	case faultNone, faultExit, faultNeverListen, faultUnhealthy, fault500, faultHog:
 		if timed {
 			return "", 0, fmt.Errorf("BREAK=%s: %s takes no duration", text, name)
 		}
@@ -70,7 +71,7 @@ func parseFault(text string) (fault, time.Duration, error) {
 		d, err := duration("BREAK=break-after", after)
 		return f, d, err
 	}
-	return "", 0, fmt.Errorf("BREAK=%s: want exit, never-listen, unhealthy, 500 or break-after=5s", text)
+	return "", 0, fmt.Errorf("BREAK=%s: want exit, never-listen, unhealthy, 500, hog or break-after=5s", text)
 }
 
 func or(text, fallback string) string {

@@ -1,0 +1,106 @@
+package machine
+
+import (
+	"testing"
+
+	"teal/deploy/workbench"
+	"teal/reconcile"
+)
+
+// powerCut ends everything on the host at once, and brings the engine back alone.
+func (s *stand) powerCut() {
+	s.t.Helper()
+	s.kill()
+	must(s.t, ground.host.KillEngine(s.t.Context()))
+	if _, err := ground.host.Run(s.t.Context(), "sh", "-c", "kill -9 -1"); err != nil {
+		s.t.Fatal(err)
+	}
+	must(s.t, ground.host.StartEngine(s.t.Context()))
+}
+
+// reboot does the same as an orderly shutdown does it.
+func (s *stand) reboot() {
+	s.t.Helper()
+	s.kill()
+	must(s.t, ground.host.StopEngine(s.t.Context()))
+	must(s.t, ground.host.StartEngine(s.t.Context()))
+}
+
+// TestARebootWithoutTeal: whatever Teal was at when the machine went down, the
+// engine alone brings back what served, and Teal goes on from there.
+func TestARebootWithoutTeal(t *testing.T) {
+	t.Run("embedded", func(t *testing.T) { reboots(t, newStand(t)) })
+	if !*full {
+		return
+	}
+	t.Run("nginx", func(t *testing.T) {
+		t.Setenv("DOCKER_HOST", ground.host.URL())
+		b, err := workbench.Open(t.Context())
+		must(t, err)
+		must(t, b.MakeNginx(t.Context(), "machine-nginx:1", "machine"))
+		must(t, b.Close())
+		reboots(t, newStand(t, "--proxy", "nginx", "--nginx-image", "machine-nginx:1"))
+	})
+}
+
+func reboots(t *testing.T, s *stand) {
+	v1, v2, v3 := s.image("v1", ""), s.image("v2", "unhealthy"), s.image("v3", "")
+	s.wants(v1, "1m")
+	s.start()
+	s.settled("v1")
+
+	s.wants(v2, "30m")
+	s.app("v2 is being verified", func(a reconcile.Status) bool { return a.Phase == reconcile.Verifying })
+	s.powerCut()
+	s.serves("v1")
+	s.start()
+	s.app("v2 is verified on", func(a reconcile.Status) bool { return a.Phase == reconcile.Verifying && a.Serving.OK })
+	s.serves("v1")
+
+	s.wants(v3, "1m", "bake: 30m")
+	s.app("v3 is watched", func(a reconcile.Status) bool { return a.Phase == reconcile.Confirming })
+	s.powerCut()
+	s.serves("v3")
+	s.start()
+	s.app("v3 is watched on", func(a reconcile.Status) bool { return a.Phase == reconcile.Confirming && a.Serving.OK })
+	s.serves("v3")
+	s.teal("abort", "web")
+	s.serves("v1")
+	if !*full {
+		return
+	}
+	s.rebootsAtRest(v1, v2, v3)
+}
+
+// rebootsAtRest: with a version that is held, and one that is staged because the
+// live colour is pinned.
+func (s *stand) rebootsAtRest(v1, v2, v3 string) {
+	s.t.Helper()
+	s.wants(v2, "2s")
+	s.app("v2 is held", func(a reconcile.Status) bool { return a.Hold != nil && a.Hold.Image == v2 && a.Phase == reconcile.Idle })
+	s.reboot()
+	s.serves("v1")
+	s.start()
+	s.app("v2 stays held", func(a reconcile.Status) bool { return a.Hold != nil && a.Serving.OK })
+	s.serves("v1")
+
+	s.wants(v1, "1m")
+	s.settled("v1")
+	live := "green"
+	if a := s.app("it serves", func(a reconcile.Status) bool { return a.Serving.OK }); len(a.Colours) > 0 {
+		for _, c := range a.Colours {
+			if c.Weight == 100 {
+				live = string(c.Colour)
+			}
+		}
+	}
+	s.wants(v3, "1m", "active: "+live)
+	s.app("v3 is staged", func(a reconcile.Status) bool { return a.Phase == reconcile.Staged })
+	s.reboot()
+	s.serves("v1")
+	s.start()
+	s.app("v3 is staged on", func(a reconcile.Status) bool { return a.Phase == reconcile.Staged && a.Serving.OK })
+	s.serves("v1")
+	s.wants(v3, "1m")
+	s.settled("v3")
+}
