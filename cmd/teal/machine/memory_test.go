@@ -22,6 +22,7 @@ func (s *stand) doctor() string {
 // that as evidence; one that does so when it is stable is started again by the
 // engine, and said to be.
 func TestOutOfMemory(t *testing.T) {
+	long(t)
 	s := newStand(t)
 	v1, hog := s.image("v1", ""), s.image("v2", "hog")
 	s.wants(v1, "1m")

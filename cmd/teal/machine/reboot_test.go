@@ -29,10 +29,8 @@ func (s *stand) reboot() {
 // TestARebootWithoutTeal: whatever Teal was at when the machine went down, the
 // engine alone brings back what served, and Teal goes on from there.
 func TestARebootWithoutTeal(t *testing.T) {
+	long(t)
 	t.Run("embedded", func(t *testing.T) { reboots(t, newStand(t)) })
-	if !*full {
-		return
-	}
 	t.Run("nginx", func(t *testing.T) {
 		t.Setenv("DOCKER_HOST", ground.host.URL())
 		b, err := workbench.Open(t.Context())
@@ -66,9 +64,6 @@ func reboots(t *testing.T, s *stand) {
 	s.serves("v3")
 	s.teal("abort", "web")
 	s.serves("v1")
-	if !*full {
-		return
-	}
 	s.rebootsAtRest(v1, v2, v3)
 }
 

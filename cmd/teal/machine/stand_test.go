@@ -22,7 +22,7 @@ import (
 	"teal/spec"
 )
 
-var full = flag.Bool("machine.full", false, "also what takes longer: every phase and both proxies")
+var full = flag.Bool("machine.full", false, "also what takes longer: reboots, a full disk, memory that ends")
 
 // limit bounds each wait. It is long: nothing here is about speed.
 const limit = 3 * time.Minute
@@ -326,6 +326,14 @@ func (s *stand) until(what string, met func() error) {
 			s.t.Fatalf("wait until %s: %v", what, err)
 		}
 		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// long leaves a test to make machine.
+func long(t *testing.T) {
+	t.Helper()
+	if !*full {
+		t.Skip("it takes minutes: make machine")
 	}
 }
 
