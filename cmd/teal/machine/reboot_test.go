@@ -30,18 +30,18 @@ func (s *stand) reboot() {
 // engine alone brings back what served, and Teal goes on from there.
 func TestARebootWithoutTeal(t *testing.T) {
 	long(t)
-	t.Run("embedded", func(t *testing.T) { reboots(t, newStand(t)) })
+	t.Run("embedded", func(t *testing.T) { reboots(newStand(t)) })
 	t.Run("nginx", func(t *testing.T) {
 		t.Setenv("DOCKER_HOST", ground.host.URL())
 		b, err := workbench.Open(t.Context())
 		must(t, err)
 		must(t, b.MakeNginx(t.Context(), "machine-nginx:1", "machine"))
 		must(t, b.Close())
-		reboots(t, newStand(t, "--proxy", "nginx", "--nginx-image", "machine-nginx:1"))
+		reboots(newStand(t, "--proxy", "nginx", "--nginx-image", "machine-nginx:1"))
 	})
 }
 
-func reboots(t *testing.T, s *stand) {
+func reboots(s *stand) {
 	v1, v2, v3 := s.image("v1", ""), s.image("v2", "unhealthy"), s.image("v3", "")
 	s.wants(v1, "1m")
 	s.start()
