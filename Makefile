@@ -101,6 +101,7 @@ e2e: check-go tools engine ## the tests of the whole on a real engine
 .PHONY: faults
 faults: check-go tools engine ## every call to the engine with every fault, every fault of a registry (as root)
 	$(GO) test -count=1 -timeout 120m -v ./cmd/teal/faults -faults.full
+
 .PHONY: machine
 machine: check-go tools engine ## the machine's faults, all of them: reboots, full disk, no memory, damaged records (as root)
 	$(GO) test -count=1 -timeout 40m -v ./cmd/teal/machine -machine.full
