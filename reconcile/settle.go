@@ -11,16 +11,34 @@ func (t *turn) askProxy() move {
 	if !t.in.World.Served.Known {
 		return t.wait()
 	}
-	if b, ok := t.live(); ok && t.rec.Drain.ends(b) {
-		t.rec.Drain = nil
+	if b, ok := t.live(); ok {
+		t.rec.Drain = t.rec.Drain.without(b, t.containers())
 	}
 	return onward
 }
 
-// ends reports whether d is over because b, which gets traffic, is what it is
-// about: when that goes again it has its full time.
-func (d *Drain) ends(b Backend) bool {
-	return d != nil && d.Replica == 0 && d.Colour == b.Colour && d.Revision == b.Revision
+// without is what is left of d when b gets traffic: nothing, if it is about b's
+// revision, and not the containers that b lists. What gets traffic again has its
+// full time when it goes again.
+func (d *Drain) without(b Backend, all []Container) *Drain {
+	if d == nil || d.Colour != b.Colour || d.Revision != b.Revision {
+		return d
+	}
+	if d.Replica == 0 {
+		return nil
+	}
+	serving := func(id string) bool {
+		return slices.ContainsFunc(all, func(c Container) bool { return c.ID == id && slices.Contains(b.Targets, c.Address) })
+	}
+	if !slices.ContainsFunc(d.Containers, serving) {
+		return d
+	}
+	left := *d
+	left.Containers = slices.DeleteFunc(slices.Clone(d.Containers), serving)
+	if len(left.Containers) == 0 {
+		return nil
+	}
+	return &left
 }
 
 // rebuild adopts what serves when the record knows of no stable revision: the

@@ -55,8 +55,9 @@ var badSeeds = []uint64{14, 48, 237, 394, 452, 682, 1624, 5381, 7369, 7530, 1019
 // back. 38375, 43247: a route to what a colour was before kept a rollout from
 // ending while a host was away. 46425: a version that breaks was tried over and
 // over, because an older copy of it was on a host that was away. 25704: a
-// container was started behind an old route to its colour.
-var badShapes = map[shape][]uint64{both: {12823, 38375, 43247}, hosted: {46425}, plain: {25704}}
+// container was started behind an old route to its colour. 108717: a replica
+// that had served again in between had only the rest of its first drain.
+var badShapes = map[shape][]uint64{both: {12823, 38375, 43247}, hosted: {46425, 108717}, plain: {25704}}
 
 // enough failing seeds show that something is wrong.
 const enough = 5
