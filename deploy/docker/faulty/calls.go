@@ -27,6 +27,7 @@ var routes = []route{
 	at("ContainerStart", "POST", "/containers/[^/]+/start"),
 	at("ContainerUnpause", "POST", "/containers/[^/]+/unpause"),
 	at("ContainerStop", "POST", "/containers/[^/]+/stop"),
+	at("ContainerKill", "POST", "/containers/[^/]+/kill"),
 	at("ContainerRemove", "DELETE", "/containers/[^/]+"),
 	at("ContainerLogs", "GET", "/containers/[^/]+/logs"),
 	at("ContainerExecCreate", "POST", "/containers/[^/]+/exec"),
