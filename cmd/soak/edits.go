@@ -65,9 +65,12 @@ func (s *soaker) edit(ctx context.Context, a *app, p *project, what string, chan
 func (s *soaker) change(a *app, what string, change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	was := a.version
+	was, text := a.version, a.yaml()
 	a.changed = time.Now()
 	change()
+	if a.yaml() == text {
+		return // it reads as before: that is no new wish
+	}
 	a.wished(a.version, a.quality, a.gated() && !a.flipped)
 	a.mostReplicas = max(a.mostReplicas, a.replicas)
 	if a.version != was {

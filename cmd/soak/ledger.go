@@ -13,7 +13,7 @@ import (
 type ledger struct {
 	may   map[string]bool // may answer now
 	waits map[string]bool // wished for and good, behind a gate that nobody opened
-	past  map[string]bool // was seen to serve, or was meant to; undo may bring it back
+	past  map[string]bool // served, or may have; undo may bring it back
 	// sure: nothing but the wish decides what must be served in the end. A person's
 	// command or a hand on a container makes it unsure until the next wish.
 	sure bool
@@ -49,6 +49,7 @@ func (l *ledger) wentBack() {
 
 // settled: version serves alone, and nothing is under way.
 func (l *ledger) settled(version string, wanted string, staged bool) {
+	maps.Copy(l.past, l.may) // each of them may have been stable for a while
 	l.past[version] = true
 	l.may = map[string]bool{version: true}
 	waits := map[string]bool{}

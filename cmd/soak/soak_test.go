@@ -74,6 +74,12 @@ func TestLedger(t *testing.T) {
 			l.settled("v2-good", "v2-good", false)
 			l.wentBack()
 		}, "v1-good", ""},
+		{"what may have served in between, too", func(l *ledger) {
+			l.wished("v2-good", good, false)
+			l.wished("v3-good", good, false)
+			l.settled("v3-good", "v3-good", false)
+			l.wentBack()
+		}, "v2-good", ""},
 		{"a staged one waits on", func(l *ledger) {
 			l.wished("v2-good", good, true)
 			l.settled("v1-good", "v2-good", true)
