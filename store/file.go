@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"time"
 
@@ -18,12 +17,16 @@ const fileMode fs.FileMode = 0o600
 // ensureFile makes the store if there is none, whole or not at all: a process
 // killed at any point leaves either no store or a complete empty one. An empty
 // file is therefore never ours.
-func ensureFile(path string, log *slog.Logger) error {
+func ensureFile(path string, opts Options) error {
+	log := opts.Logger
+	create := points{tell: opts.Point, name: "store.create"}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := createFile(path); err != nil {
+		create.reach("before")
+		if err := createFile(path, create); err != nil {
 			return fmt.Errorf("create: %w", err)
 		}
+		create.reach("after")
 		log.Info("store created", "path", path)
 		return nil
 	}
@@ -44,7 +47,7 @@ func ensureFile(path string, log *slog.Logger) error {
 
 // createFile builds an empty store beside path and renames it there. The caller
 // holds the lock, so nobody else does the same.
-func createFile(path string) error {
+func createFile(path string, at points) error {
 	fresh := path + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -56,6 +59,7 @@ func createFile(path string) error {
 	if err := errors.Join(b.Update(layOut), b.Close()); err != nil {
 		return err
 	}
+	at.reach("commit")
 	if err := os.Rename(fresh, path); err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ type Options struct {
 	LockTimeout time.Duration
 	// Logger is told about what Open repaired or found unusual. nil: nobody is.
 	Logger *slog.Logger
+	// Point is called before, in the middle of and after every write, with the
+	// write's name. It is for tests that end the process there; nil: nobody is told.
+	Point func(name string)
 }
 
 // DB is an open store. Its methods may be called from several goroutines.
@@ -55,6 +58,7 @@ type DB struct {
 	bolt *bolt.DB
 	file os.FileInfo // of the open file
 
+	point   func(name string)
 	writing sync.Mutex // one writer; taken before any lock of bbolt
 	begin   sync.Mutex // nobody waits inside bbolt when a begin panics
 	damage  atomic.Pointer[DamagedError]
@@ -96,7 +100,7 @@ func Open(path string, opts Options) (*DB, error) {
 
 // openLocked opens the file while this process holds the lock beside it.
 func openLocked(path string, opts Options) (*DB, error) {
-	if err := ensureFile(path, opts.Logger); err != nil {
+	if err := ensureFile(path, opts); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, located(path, err))
 	}
 	if err := removeIfThere(compactName(path)); err != nil { // of a killed process
@@ -127,7 +131,7 @@ func openChecked(path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), b.Close())
 	}
-	db := &DB{path: path, bolt: b, file: info}
+	db := &DB{path: path, bolt: b, file: info, point: opts.Point}
 	err = db.view("check "+path, verify)
 	if err == nil {
 		err = db.update("bring "+path+" up to date", bringUpToDate)

@@ -23,7 +23,10 @@ func (d *DB) view(doing string, fn func(*bolt.Tx) error) error {
 func (d *DB) update(doing string, fn func(*bolt.Tx) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	err := d.transact(doing, true, fn)
+	at := d.pointsOf()
+	at.reach("before")
+	err := d.transact(doing, true, at.around(fn))
+	at.reach("after")
 	if errors.Is(err, errUnchanged) {
 		return nil
 	}

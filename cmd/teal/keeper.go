@@ -112,12 +112,15 @@ func copyChanged(from, to string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	reach("certificate.copy/before")
+	defer reach("certificate.copy/after")
 	fresh, err := os.CreateTemp(filepath.Dir(to), filepath.Base(to)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
 	_, err = fresh.Write(data)
 	err = errors.Join(err, fresh.Close())
+	reach("certificate.copy/commit")
 	if err == nil {
 		err = os.Rename(fresh.Name(), to)
 	}

@@ -40,10 +40,10 @@ func (s nginxSite) open() (nginx.Place, func() error, error) {
 	switch {
 	case s.nginx.service && remote != nil:
 		return nginx.OverSSH(nginx.SSHOptions{
-			Remote: remote, Host: s.placing.proxyPlace(), Folder: s.nginx.folder, Config: s.nginx.config, Sudo: s.nginx.sudo, Start: s.nginx.start,
+			Remote: remote, Host: s.placing.proxyPlace(), Folder: s.nginx.folder, Config: s.nginx.config, Sudo: s.nginx.sudo, Start: s.nginx.start, Point: failpoint,
 		}), shut, nil
 	case s.nginx.service:
-		return nginx.NewLocal(nginx.LocalOptions{Folder: s.nginx.folder, Config: s.nginx.config}), shut, nil
+		return nginx.NewLocal(nginx.LocalOptions{Folder: s.nginx.folder, Config: s.nginx.config, Point: failpoint}), shut, nil
 	case s.nginx.container != "":
 		return nginx.InContainer(nginx.ContainerOptions{
 			Engine: s.dockers.proxy, Name: s.nginx.container, Folder: s.nginx.folder, Host: s.placing.proxyHost, Dial: dialOf(remote),
@@ -66,7 +66,7 @@ func (s nginxSite) leave(ctx context.Context) (err error) {
 func (s nginxSite) managed(remote *ssh.Client) nginx.Place {
 	o := nginx.ManagedOptions{
 		Engine: s.dockers.proxy, Image: s.nginx.image, Host: s.placing.proxyHost, Dial: dialOf(remote), Replace: s.replace,
-		Outdated: s.outdated(),
+		Outdated: s.outdated(), Point: failpoint,
 	}
 	if s.placing.proxyIsLocal() {
 		o.HostFolder, o.Listen = filepath.Join(s.state, nginxFolder), s.listen

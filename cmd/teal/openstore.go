@@ -23,7 +23,9 @@ func (p *program) storePath() string { return filepath.Join(p.statePath(), datab
 func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
 	path := p.storePath()
 	if rebuild {
+		reach("store.MoveAside/before")
 		kept, err := store.MoveAside(path)
+		reach("store.MoveAside/after")
 		switch {
 		case err == nil:
 			log.Warn("records were moved aside", "kept", kept)
@@ -31,7 +33,7 @@ func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
 			return nil, err
 		}
 	}
-	db, err := store.Open(path, store.Options{Logger: log})
+	db, err := store.Open(path, store.Options{Logger: log, Point: failpoint})
 	damaged, ok := errors.AsType[*store.DamagedError](err)
 	if !ok {
 		return db, err
@@ -42,7 +44,7 @@ func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
 	}
 	log.Error("records were damaged, moved aside, and are built anew from what runs: holds, history and the wishes of projects whose file is not watched are lost",
 		"found", damaged.Words, "kept", kept)
-	db, err = store.Open(path, store.Options{Logger: log})
+	db, err = store.Open(path, store.Options{Logger: log, Point: failpoint})
 	if err != nil {
 		return nil, err
 	}

@@ -145,6 +145,7 @@ func (w *wiring) openEngines() (dockers, error) {
 		Logger:       w.log,
 		Pulling:      w.db.NotePulled,
 		Reserve:      reserve,
+		Point:        failpoint,
 	}, func(host string, err error) { w.core.HostAnswered(host, err) })
 }
 
@@ -229,5 +230,7 @@ func (w *wiring) newKeeper() (*keeper, error) {
 }
 
 func (k *keeper) driver() driver {
-	return driver{Client: embedded.NewClient(filepath.Join(k.folder, adminSocket)), log: k.log}
+	client := embedded.NewClient(filepath.Join(k.folder, adminSocket))
+	client.Point = failpoint
+	return driver{Client: client, log: k.log}
 }

@@ -74,6 +74,7 @@ type dockerAPI interface {
 type connection struct {
 	open    func() (dockerAPI, error)
 	dialler *dialler // nil: the client dials by itself
+	point   func(name string)
 	mu      sync.Mutex
 	current dockerAPI
 	known   bool // the engine of current is new enough
@@ -88,7 +89,7 @@ func (c *connection) get() (opened dockerAPI, known bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		c.current, c.known = opened, false
+		c.current, c.known = withPoints(opened, c.point), false
 	}
 	return c.current, c.known, nil
 }

@@ -53,6 +53,9 @@ type Options struct {
 	// Space asks for the free space of a folder of the engine's machine. nil:
 	// nobody can be asked, and Reserve has no effect.
 	Space func(ctx context.Context, folder string) (Space, error)
+	// Point is called before and after every effect on the engine, with the
+	// effect's name. It is for tests that end the process there; nil: nobody is told.
+	Point func(name string)
 }
 
 // DefaultPorts are given out where nothing else is configured. They lie below
@@ -190,6 +193,7 @@ func New(opts Options) (*Engine, error) {
 		e.conn.dialler = &dialler{dial: opts.Dial}
 		e.conn.open = func() (dockerAPI, error) { return openDialled(opts.Host, e.conn.dialler.open) }
 	}
+	e.conn.point = opts.Point
 	e.warned.ids = map[string]bool{}
 	if _, _, err := e.conn.get(); err != nil {
 		return nil, fmt.Errorf("docker: %w", e.onHost(err))

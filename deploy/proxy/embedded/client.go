@@ -36,7 +36,13 @@ const CallLimit = 10 * time.Second
 
 // Client is the driver: it talks to a proxy over its admin socket. It may be
 // used by several goroutines.
-type Client struct{ http http.Client }
+type Client struct {
+	http http.Client
+	// Point, if it is not nil, is called before and after every call that changes
+	// something, with its name. It is for tests that end the process there, and is
+	// set before the first call.
+	Point func(name string)
+}
 
 // NewClient returns the driver of the proxy that listens on the unix socket at
 // path. The proxy need not run yet.
@@ -118,6 +124,10 @@ func (c *Client) callOnce(ctx context.Context, method, path string, body []byte)
 	req, err := http.NewRequestWithContext(ctx, method, "http://proxy"+path, bytes.NewReader(body))
 	if err != nil {
 		return out, err
+	}
+	if c.Point != nil && method != http.MethodGet {
+		c.Point("proxy." + method + path + "/before")
+		defer c.Point("proxy." + method + path + "/after")
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

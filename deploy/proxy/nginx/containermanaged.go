@@ -45,6 +45,7 @@ type ManagedOptions struct {
 	// Outdated is told that the container runs with other settings than wanted.
 	// It may be nil.
 	Outdated func(name string)
+	Point    Point // of the files in HostFolder
 }
 
 // managed is a container that Teal makes, starts and mends.
@@ -75,7 +76,7 @@ func Managed(o ManagedOptions) Place {
 		config: path.Join(DefaultFolder, mainFile),
 	}}
 	if o.HostFolder != "" {
-		m.files = NewLocal(LocalOptions{Folder: o.HostFolder})
+		m.files = NewLocal(LocalOptions{Folder: o.HostFolder, Point: o.Point})
 	}
 	return m
 }

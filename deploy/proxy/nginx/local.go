@@ -18,6 +18,7 @@ type LocalOptions struct {
 	Binary string // default /usr/sbin/nginx
 	Config string // main configuration; empty: the one that is compiled in
 	Prefix string // empty: the one that is compiled in
+	Point  Point
 }
 
 // local is an nginx of this host that somebody else runs: the distribution's
@@ -59,6 +60,7 @@ func (l *local) Write(ctx context.Context, files ...File) error {
 }
 
 func (l *local) write(f File) error {
+	defer l.o.Point.effect("Write")()
 	path, err := l.at(f.Name)
 	if err != nil {
 		return err
@@ -84,6 +86,7 @@ func (l *local) write(f File) error {
 	if err := errors.Join(err, fresh.Chmod(mode), fresh.Sync(), fresh.Close()); err != nil {
 		return errors.Join(err, os.Remove(fresh.Name()))
 	}
+	l.o.Point.reach("Write/commit")
 	return os.Rename(fresh.Name(), path)
 }
 
@@ -97,6 +100,7 @@ func touch(path string) error {
 }
 
 func (l *local) Rename(_ context.Context, from, to string) error {
+	defer l.o.Point.effect("Rename")()
 	a, err := l.at(from)
 	if err != nil {
 		return err
@@ -109,6 +113,7 @@ func (l *local) Rename(_ context.Context, from, to string) error {
 }
 
 func (l *local) Link(_ context.Context, target, name string) error {
+	defer l.o.Point.effect("Link")()
 	path, err := l.at(name)
 	if err != nil {
 		return err
@@ -128,6 +133,7 @@ func (l *local) Read(_ context.Context, name string) ([]byte, error) {
 }
 
 func (l *local) Remove(_ context.Context, names ...string) error {
+	defer l.o.Point.effect("Remove")()
 	for _, name := range names {
 		path, err := l.at(name)
 		if err != nil {
@@ -144,6 +150,7 @@ func (l *local) Remove(_ context.Context, names ...string) error {
 }
 
 func (l *local) Nginx(ctx context.Context, args ...string) (string, error) {
+	defer l.o.Point.signal(args)()
 	if l.o.Prefix != "" {
 		args = append([]string{"-p", l.o.Prefix}, args...)
 	}

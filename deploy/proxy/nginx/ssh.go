@@ -34,6 +34,7 @@ type SSHOptions struct {
 	// Start is a command line that starts the nginx when it does not run, such as
 	// "systemctl start nginx". Empty: that is for somebody else to do.
 	Start string
+	Point Point
 }
 
 // overSSH is the distribution's service on a host behind ssh.
@@ -117,6 +118,7 @@ func (s *overSSH) Read(ctx context.Context, name string) ([]byte, error) {
 }
 
 func (s *overSSH) Nginx(ctx context.Context, args ...string) (string, error) {
+	defer s.o.Point.signal(args)()
 	words := []string{quote(s.o.Binary)}
 	if s.o.Config != "" {
 		words = append(words, "-c", quote(s.o.Config))
@@ -133,6 +135,7 @@ func (s *overSSH) Nginx(ctx context.Context, args ...string) (string, error) {
 
 func (s *overSSH) shell() shell {
 	return shell{folder: s.o.Folder, run: func(ctx context.Context, archive io.Reader, script string) (string, int, error) {
+		defer s.o.Point.effect("Script")()
 		if archive != nil {
 			folder := quote(s.o.Folder)
 			script = fmt.Sprintf("mkdir -p %s && tar -xf - -C %s || exit 1\n%s", folder, folder, script)

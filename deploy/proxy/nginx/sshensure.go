@@ -29,7 +29,9 @@ func (s *overSSH) Ensure(ctx context.Context) (started bool, err error) {
 	if s.o.Start == "" {
 		return false, fmt.Errorf("%s does not run; start it, for example with: systemctl start nginx", s)
 	}
+	after := s.o.Point.effect("Start")
 	said, status, err := s.command(ctx, nil, s.o.Start)
+	after()
 	if err != nil {
 		return false, err
 	}

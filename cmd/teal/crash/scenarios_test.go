@@ -1,0 +1,140 @@
+package crash
+
+import (
+	"strings"
+
+	"teal/reconcile"
+)
+
+// scenario is a piece of an app's life.
+type scenario struct {
+	name   string
+	nginx  bool  // the proxy is an nginx in a container of Teal's
+	base   *wish // what runs before; nil: nothing
+	first  wish  // what is wanted from the start when nothing runs before
+	before []step
+	act    []step
+	ends   []string // parts of lines of the final state
+	// lastOnly: only the newest rollout of the history is compared, where it is a
+	// race whether one before it was superseded or succeeded.
+	lastOnly bool
+}
+
+// file is the name as a part of a file's name.
+func (s *scenario) file() string {
+	return strings.NewReplacer(" ", "-", ",", "", "(", "", ")", "", "→", "to").Replace(s.name)
+}
+
+// side is a second app, db a dependency.
+const (
+	side = "  side:\n    image: IMAGE(v1)\n    pull_policy: never\n    x-teal:\n      route: {port: 8080, path: /side}\n      health: {http: /health, successes: 1}\n      drain: 2s\n"
+	db1  = "  db:\n    image: IMAGE(v1)\n    pull_policy: never\n"
+	db2  = "  db:\n    image: IMAGE(v2)\n    pull_policy: never\n"
+)
+
+func v(image string) *wish { return &wish{image: image} }
+
+// scenarios are all of them, the most important first.
+func scenarios() []*scenario {
+	all := []*scenario{
+		{name: "first deployment", first: *v("v1"), act: []step{traffic, idle("v1")}, ends: []string{"blue stable v1 weight 100"}},
+		{name: "update", base: v("v1"), act: []step{edit(*v("v2")), idle("v2")}, ends: []string{"stable v2 weight 100", "standby v1"}},
+		{
+			name: "undo to the hot standby", base: v("v1"), before: []step{edit(*v("v2")), idle("v2")},
+			act: []step{command(reconcile.VerbUndo), answers("v1")}, ends: []string{"blue stable v1 weight 100", "overridden"},
+		},
+		{
+			name: "undo to a removed revision", base: &wish{image: "v1", standby: "0s"}, before: []step{edit(wish{image: "v2", standby: "0s"}), idle("v2")},
+			act: []step{command(reconcile.VerbUndo), answers("v1")}, ends: []string{"stable v1 weight 100", "overridden"},
+		},
+		{
+			name: "never healthy, held", base: v("v1"),
+			act:  []step{edit(wish{image: "bad", xteal: []string{"deadline: 1s"}})},
+			ends: []string{"blue stable v1 weight 100", "held: bad Unhealthy"},
+		},
+		{
+			name: "standby expires", base: &wish{image: "v1", standby: "1s"},
+			act: []step{edit(wish{image: "v2", standby: "1s"}), idle("v2")}, ends: []string{"green stable v2 weight 100"},
+		},
+		{
+			name: "pin flips", base: &wish{image: "v1", xteal: []string{"active: blue"}},
+			act: []step{
+				edit(wish{image: "v2", xteal: []string{"active: blue"}}), reaches(reconcile.Staged, "v2"),
+				edit(wish{image: "v2", xteal: []string{"active: green"}}), answers("v2"), idle("v2"),
+				edit(wish{image: "v2", xteal: []string{"active: blue"}}), answers("v1"),
+			},
+			ends: []string{"blue stable v1 weight 100"},
+		},
+		{
+			name: "two replicas, update", base: &wish{image: "v1", replicas: 2},
+			act: []step{edit(wish{image: "v2", replicas: 2}), idle("v2")}, ends: []string{"stable v2 weight 100, 2 of 2"},
+		},
+		{
+			name: "scaled up and down", base: v("v1"),
+			act: []step{
+				edit(wish{image: "v1", replicas: 3}), running(3), edit(wish{image: "v1", replicas: 1}), running(1),
+			},
+			ends: []string{"blue stable v1 weight 100, 1 of 1"},
+		},
+		{
+			name: "dependency changed", base: &wish{image: "v1", web: []string{"depends_on: [db]"}, more: db1},
+			act: []step{edit(wish{image: "v1", web: []string{"depends_on: [db]"}, more: db2})}, ends: []string{"container db  replica 1 of v2, running"},
+		},
+		{name: "an app removed", base: &wish{image: "v1", more: side}, act: []step{edit(*v("v1"))}, ends: []string{"blue stable v1 weight 100"}},
+	}
+	all = append(all, aborts()...)
+	all = append(all, rollovers()...)
+	for _, name := range []string{"first deployment", "update", "undo to the hot standby", "never healthy, held", "standby expires", "an app removed"} {
+		for _, s := range all {
+			if s.name == name {
+				over := *s
+				over.name, over.nginx = s.name+" (nginx)", true
+				all = append(all, &over)
+				break
+			}
+		}
+	}
+	return all
+}
+
+// The process stands there, until an abort or another wish was taken: the phase
+// is the one that the scenario is about.
+const (
+	inPreparing = "docker.ImagePull/before"
+	inStarting  = "docker.ContainerCreate/before"
+	inSwitching = "proxy.PUT/v1/table/before"
+)
+
+// aborts are an abort in each phase. The candidate takes its time, so that an
+// abort that was repeated after a kill still finds it.
+func aborts() []*scenario {
+	slow := wish{image: "slow"}
+	baking := wish{image: "v2", xteal: []string{"bake: 1m"}}
+	gated := wish{image: "v2", xteal: []string{"promotion: manual"}}
+	abort := command(reconcile.VerbAbort)
+	ends := []string{"blue stable v1 weight 100", "held: "}
+	return []*scenario{
+		{name: "abort while Starting", base: v("v1"), before: []step{pauses(inStarting), edit(slow), paused, reaches(reconcile.Starting, "slow")}, act: []step{during(abort, goesOn)}, ends: ends},
+		{name: "abort while Verifying", base: v("v1"), before: []step{edit(slow), reaches(reconcile.Verifying, "slow")}, act: []step{abort}, ends: ends},
+		{name: "abort while Staged", base: v("v1"), before: []step{edit(gated), reaches(reconcile.Staged, "v2")}, act: []step{abort}, ends: ends},
+		{name: "abort while Switching", base: v("v1"), before: []step{pauses(inSwitching), edit(baking), paused, reaches(reconcile.Switching, "v2")}, act: []step{during(abort, goesOn)}, ends: ends},
+		{name: "abort while Confirming", base: v("v1"), before: []step{edit(baking), reaches(reconcile.Confirming, "v2"), answers("v2")}, act: []step{abort}, ends: ends},
+		{name: "promote while Staged", base: v("v1"), before: []step{edit(gated), reaches(reconcile.Staged, "v2")}, act: []step{command(reconcile.VerbPromote), answers("v2")}, ends: []string{"green stable v2 weight 100"}},
+	}
+}
+
+// rollovers are a newer wish in each phase of a rollout.
+func rollovers() []*scenario {
+	slow := wish{image: "slow"}
+	baking := wish{image: "v2", xteal: []string{"bake: 2s"}}
+	gated := wish{image: "v2", xteal: []string{"promotion: manual"}}
+	newest := edit(*v("v3"))
+	ends := []string{"stable v3 weight 100"}
+	return []*scenario{
+		{name: "rollover while Starting", base: v("v1"), before: []step{pauses(inStarting), edit(slow), paused}, act: []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends},
+		{name: "rollover while Verifying", base: v("v1"), before: []step{edit(slow), reaches(reconcile.Verifying, "slow")}, act: []step{newest, idle("v3")}, ends: ends},
+		{name: "rollover while Staged", base: v("v1"), before: []step{edit(gated), reaches(reconcile.Staged, "v2")}, act: []step{newest, idle("v3")}, ends: ends},
+		{name: "rollover while Switching", lastOnly: true, base: v("v1"), before: []step{pauses(inSwitching), edit(baking), paused}, act: []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends},
+		{name: "rollover while Confirming", base: v("v1"), before: []step{edit(baking), reaches(reconcile.Confirming, "v2")}, act: []step{newest, idle("v3")}, ends: ends},
+	}
+}
