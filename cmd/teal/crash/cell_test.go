@@ -52,8 +52,12 @@ type outcome struct {
 	Killings time.Duration `json:"-"`
 }
 
-// limit bounds one cell. The back-off after a failure of the engine is 10 s.
-const limit = 90 * time.Second
+// Limits of one cell, and of one request of its client: a machine that is busy
+// with other things may be very slow.
+const (
+	limit        = 6 * time.Minute
+	requestLimit = time.Minute
+)
 
 // run runs a scenario, with a kill at a hit such as "store.Save/commit#2", or
 // without if that is empty. With want it ends as soon as that state is reached.
@@ -193,7 +197,7 @@ func (c *cell) arm(kill string) error {
 
 // load starts the traffic.
 func (c *cell) load(ctx context.Context) (err error) {
-	c.traffic, err = loadgen.New(ctx, loadgen.Config{URL: "http://" + c.address + "/", Rate: 100, Connections: 8, Samples: 5})
+	c.traffic, err = loadgen.New(ctx, loadgen.Config{URL: "http://" + c.address + "/", Rate: 100, Connections: 8, Timeout: requestLimit, Samples: 5})
 	if err == nil {
 		c.traffic.Start(ctx)
 	}
@@ -210,7 +214,7 @@ func (c *cell) end(failed error) error {
 	if failed != nil || *keepAll {
 		errs = append(errs, c.save())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	_, err := c.kit.bench.Remove(ctx, spec.LabelController, c.id)
 	return errors.Join(append(errs, err, os.RemoveAll(c.folder))...)

@@ -175,7 +175,7 @@ func (m *matrix) open() {
 
 // sampled is how many scenarios a sample has, and how many kills of each.
 const (
-	sampled      = 6
+	sampled      = 4
 	sampledKills = 2
 )
 

@@ -1,6 +1,8 @@
 package crash
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"teal/reconcile"
@@ -94,7 +96,21 @@ func scenarios() []*scenario {
 			}
 		}
 	}
+	slices.SortStableFunc(all, func(a, b *scenario) int { return cmp.Compare(a.rank(), b.rank()) })
 	return all
+}
+
+// foremost are the scenarios that come first, in a run that may be ended early.
+var foremost = []string{
+	"first deployment", "update", "undo to the hot standby", "abort while Confirming", "update (nginx)", "never healthy, held",
+	"rollover while Verifying", "pin flips", "two replicas, update", "standby expires",
+}
+
+func (s *scenario) rank() int {
+	if n := slices.Index(foremost, s.name); n >= 0 {
+		return n
+	}
+	return len(foremost)
 }
 
 // The process stands there, until an abort or another wish was taken: the phase
