@@ -19,6 +19,7 @@ TIMEOUT   ?= 25m# limit of one package's tests
 PKG       ?= ./...# packages of test-go and race
 TIME      ?= 1m# time of each target of make fuzz
 BENCH     ?= # what make bench measures, see cmd/bench -h; empty: all of it
+CRASH     ?= # flags of make crash, for example -crash.resume
 BENCH_DEPLOY ?= # flags of make bench-deploy, for example -full
 TIME      ?= 10m# how long make soak runs
 SEED      ?= 0# seed of make soak; 0: a new one
@@ -89,6 +90,9 @@ fuzz: check-go ## every fuzz target, each for TIME; what fails is kept in testda
 .PHONY: vuln
 vuln: check-go ## govulncheck; Error 3 where its database cannot be reached, 2 when something was found
 	@.ci/vuln
+.PHONY: crash
+crash: check-go tools engine ## kill the controller at every effect of every scenario, on a real engine; writes docs/crash-matrix.md
+	$(GO) test -count=1 -timeout 6h -v -run TestCrashMatrix ./cmd/teal/crash -crash.full $(CRASH)
 
 .PHONY: mutants
 mutants: check-go ## break Teal on purpose, one rule at a time, and see a test notice each

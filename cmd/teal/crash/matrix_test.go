@@ -48,6 +48,10 @@ type result struct {
 }
 
 func TestCrashMatrix(t *testing.T) {
+	if *table {
+		writeTable(t)
+		return
+	}
 	k := newKit(t)
 	t.Logf("seed %d", *seed)
 	m := matrix{t: t, kit: k, began: time.Now(), done: map[string]result{}}
@@ -55,6 +59,9 @@ func TestCrashMatrix(t *testing.T) {
 	chosen := m.choose()
 	m.run(chosen)
 	m.report(chosen)
+	if *full {
+		writeTable(t)
+	}
 }
 
 func newKit(t *testing.T) *kit {
