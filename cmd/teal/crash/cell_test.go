@@ -49,7 +49,6 @@ type outcome struct {
 	Failed   int64         `json:"failed"`
 	Errors   []string      `json:"errors,omitempty"`
 	Took     time.Duration `json:"took"`
-	Killings time.Duration `json:"-"`
 }
 
 // Limits of one cell, and of one request of its client: a machine that is busy

@@ -33,7 +33,7 @@ type wish struct {
 // compose is w as a file.
 func (c *cell) compose(w wish) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "name: %s\nservices:\n  web:\n    image: %s\n    pull_policy: %s\n    stop_grace_period: 2s\n", c.project, c.image(w.image), c.pull(w.image))
+	fmt.Fprintf(&b, "name: %s\nservices:\n  web:\n    image: %s\n    pull_policy: never\n    stop_grace_period: 2s\n", c.project, c.image(w.image))
 	if w.replicas > 0 {
 		fmt.Fprintf(&b, "    deploy: {replicas: %d}\n", w.replicas)
 	}
@@ -69,9 +69,6 @@ func (c *cell) image(name string) string {
 	}
 	return name
 }
-
-// pull is never, but for what only a registry has.
-func (c *cell) pull(string) string { return "never" }
 
 // edit saves a desired state the way editors do.
 func (c *cell) edit(w wish) error {
