@@ -196,7 +196,7 @@ func (c *cell) arm(kill string) error {
 
 // load starts the traffic.
 func (c *cell) load(ctx context.Context) (err error) {
-	c.traffic, err = loadgen.New(ctx, loadgen.Config{URL: "http://" + c.address + "/", Rate: 100, Connections: 8, Timeout: requestLimit, Samples: 5})
+	c.traffic, err = loadgen.New(ctx, loadgen.Config{URL: "http://" + c.address + "/", Rate: *rate, Connections: 8, Timeout: requestLimit, Samples: 5})
 	if err == nil {
 		c.traffic.Start(ctx)
 	}

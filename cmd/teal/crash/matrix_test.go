@@ -29,6 +29,7 @@ var (
 	every    = flag.Bool("crash.every", false, "every hit of every point, with -crash.full")
 	seed     = flag.Uint64("crash.seed", 1, "chooses the sample, and the hits in between")
 	parallel = flag.Int("crash.parallel", 2, "how many cells run at a time")
+	rate     = flag.Float64("crash.rate", 50, "requests per second of each cell's client")
 	only     = flag.String("crash.only", "", "regular expression of scenarios")
 	at       = flag.String("crash.at", "", "one hit, such as store.Save/commit#2, instead of the choice; -: no kill at all")
 	resume   = flag.Bool("crash.resume", false, "take over the results of an earlier run that were good, and run the rest")
