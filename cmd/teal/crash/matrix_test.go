@@ -181,11 +181,10 @@ func (m *matrix) open() {
 	})
 }
 
-// sampled is how many scenarios a sample has, and how many kills of each.
-const (
-	sampled      = 4
-	sampledKills = 2
-)
+// sampled are the scenarios of a sample, and how many kills of each it has.
+var sampled = []string{"first deployment", "update"}
+
+const sampledKills = 4
 
 // choose returns the scenarios of this run.
 func (m *matrix) choose() []*scenario {
@@ -197,8 +196,7 @@ func (m *matrix) choose() []*scenario {
 		}
 	}
 	if !*full && *only == "" {
-		random(0).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		all = all[:sampled]
+		all = slices.DeleteFunc(all, func(s *scenario) bool { return !slices.Contains(sampled, s.name) })
 	}
 	return all
 }
