@@ -90,6 +90,7 @@ fuzz: check-go ## every fuzz target, each for TIME; what fails is kept in testda
 .PHONY: vuln
 vuln: check-go ## govulncheck; Error 3 where its database cannot be reached, 2 when something was found
 	@.ci/vuln
+
 .PHONY: crash
 crash: check-go tools engine ## kill the controller at every effect of every scenario, on a real engine; writes docs/crash-matrix.md
 	$(GO) test -count=1 -timeout 6h -v -run TestCrashMatrix ./cmd/teal/crash -crash.full $(CRASH)

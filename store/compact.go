@@ -33,7 +33,7 @@ func compactName(path string) string { return path + ".compact" }
 // space say, is told and changes nothing. The caller holds the lock, and nobody
 // has the file open.
 func compact(path string, opts Options) {
-	before, after, err := compactFile(path, opts.LockTimeout)
+	before, after, err := compactFile(path, opts)
 	if err != nil {
 		opts.Logger.Warn("store was not compacted", "path", path, "error", err)
 		return
@@ -41,7 +41,10 @@ func compact(path string, opts Options) {
 	opts.Logger.Info("store was compacted", "path", path, "bytes_before", before, "bytes", after)
 }
 
-func compactFile(path string, timeout time.Duration) (before, after int64, err error) {
+func compactFile(path string, opts Options) (before, after int64, err error) {
+	at := points{tell: opts.Point, name: "store.compact"}
+	at.reach("before")
+	defer at.reach("after")
 	fresh := compactName(path)
 	if err := removeIfThere(fresh); err != nil {
 		return 0, 0, err
@@ -54,7 +57,7 @@ func compactFile(path string, timeout time.Duration) (before, after int64, err e
 	if before, err = fileSize(path); err != nil {
 		return 0, 0, err
 	}
-	if err := copyPages(path, fresh, timeout); err != nil {
+	if err := copyPages(path, fresh, opts.LockTimeout); err != nil {
 		return 0, 0, err
 	}
 	if err := inspectFile(fresh); err != nil {
@@ -63,6 +66,7 @@ func compactFile(path string, timeout time.Duration) (before, after int64, err e
 	if after, err = fileSize(fresh); err != nil {
 		return 0, 0, err
 	}
+	at.reach("commit")
 	if err := os.Rename(fresh, path); err != nil {
 		return 0, 0, err
 	}

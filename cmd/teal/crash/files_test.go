@@ -25,6 +25,8 @@ var controllers = []string{
 // a kill in it is covered.
 var known = map[string]string{
 	"store/file.go createFile":           "store.create",
+	"store/compact.go compactFile":       "store.compact",
+	"store/compact.go removeIfThere":     "store.compact",
 	"store/file.go openBolt":             "opens what is there",
 	"store/file.go ensureFile":           "sets a mode, again at every start",
 	"store/file.go MoveAside":            "store.MoveAside",

@@ -140,8 +140,8 @@ func allPoints(t testing.TB) set {
 			if called == "d.update" {
 				out.add("store", "store."+f.Name.Name, "before", "commit", "after")
 			}
-			if called == "createFile" {
-				out.add("store", "store.create", "before", "commit", "after")
+			if name, ok := strings.CutSuffix(called, "File"); ok && (name == "create" || name == "compact") {
+				out.add("store", "store."+name, "before", "commit", "after")
 			}
 		})
 	})
