@@ -38,7 +38,9 @@ func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
 	if !ok {
 		return db, err
 	}
+	reach("store.MoveDamagedAside/before")
 	kept, err := store.MoveDamagedAside(path)
+	reach("store.MoveDamagedAside/after")
 	if err != nil {
 		return nil, errors.Join(damaged, err)
 	}

@@ -54,6 +54,11 @@ func (p *pointed) ContainerStop(ctx context.Context, id string, options containe
 	return p.dockerAPI.ContainerStop(ctx, id, options)
 }
 
+func (p *pointed) ContainerKill(ctx context.Context, id, signal string) error {
+	defer p.effect("ContainerKill")()
+	return p.dockerAPI.ContainerKill(ctx, id, signal)
+}
+
 func (p *pointed) ContainerRemove(ctx context.Context, id string, options container.RemoveOptions) error {
 	defer p.effect("ContainerRemove")()
 	return p.dockerAPI.ContainerRemove(ctx, id, options)

@@ -113,8 +113,6 @@ func (c *cell) ready(ctx context.Context) error {
 	return c.answers(ctx, "")
 }
 
-func ready(ctx context.Context, c *cell) error { return c.ready(ctx) }
-
 // traffic starts the client, in scenarios that begin without an app.
 func traffic(ctx context.Context, c *cell) error {
 	return errors.Join(c.answers(ctx, ""), c.load(ctx))
