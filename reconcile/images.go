@@ -127,10 +127,8 @@ func (k *keeping) keep(img HostImage, earlier map[string]bool) string {
 			return "it has a name that Teal did not give it: " + name
 		}
 	}
-	for _, used := range k.host.Used {
-		if img.is(used) {
-			return "a container was made from it"
-		}
+	if slices.ContainsFunc(k.host.Used, img.is) {
+		return "a container was made from it"
 	}
 	for _, app := range k.apps {
 		if slices.ContainsFunc(app.InUse, img.of) {

@@ -52,7 +52,7 @@ func serveFaulty(t testing.TB, l net.Listener, healthy http.Handler) *FaultyRegi
 		healthy.ServeHTTP(w, r)
 	}))
 	if l != nil {
-		server.Listener.Close() //nolint:errcheck // nobody used it
+		server.Listener.Close()
 		server.Listener = l
 	}
 	server.Start()

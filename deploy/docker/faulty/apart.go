@@ -46,7 +46,7 @@ func (p *Proxy) do(ctx context.Context, r *http.Request, body []byte, after time
 	if err != nil {
 		return // the engine is away, or the stream was long enough
 	}
-	defer answer.Body.Close() //nolint:errcheck // it is thrown away
+	defer answer.Body.Close()
 	if answer.StatusCode == http.StatusSwitchingProtocols {
 		return // nobody is at the other end of an attached program
 	}
