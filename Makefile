@@ -17,7 +17,7 @@ SEEDS     ?= 100000# simulated worlds of make sim (make test runs 8000)
 FROM      ?= 1# first seed of make sim
 TIMEOUT   ?= 25m# limit of one package's tests
 PKG       ?= ./...# packages of test-go and race
-TIME      ?= 1m# time of each target of make fuzz
+FUZZTIME  ?= 1m# time of each target of make fuzz
 BENCH     ?= # what make bench measures, see cmd/bench -h; empty: all of it
 CRASH     ?= # flags of make crash, for example -crash.resume
 BENCH_DEPLOY ?= # flags of make bench-deploy, for example -full
@@ -84,8 +84,8 @@ sim: check-go ## the search with its full budget, and the simulation with SEEDS 
 	$(GO) test -count=1 -timeout 60m -run TestSimulation -v ./controller/sim -sim.seeds=$(SEEDS) -sim.from=$(FROM)
 
 .PHONY: fuzz
-fuzz: check-go ## every fuzz target, each for TIME; what fails is kept in testdata/fuzz
-	@.ci/fuzz $(TIME)
+fuzz: check-go ## every fuzz target, each for FUZZTIME; what fails is kept in testdata/fuzz
+	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: vuln
 vuln: check-go ## govulncheck; Error 3 where its database cannot be reached, 2 when something was found
