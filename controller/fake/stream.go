@@ -65,7 +65,7 @@ func (e *Engine) Logs(ctx context.Context, id string, tail int, follow bool, w i
 	c := e.byID(id)
 	e.mu.Unlock()
 	if c == nil {
-		return fmt.Errorf("no such container: %s", id)
+		return nil
 	}
 	for n := range min(tail, 3) {
 		if _, err := fmt.Fprintf(w, "%s line %d\n", c.Name, n+1); err != nil {

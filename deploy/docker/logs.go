@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 
@@ -14,13 +15,17 @@ import (
 
 // Logs writes the last tail lines of a container of ours (all if tail is
 // negative), standard output and error as they came, and follows it until it
-// or ctx ends if asked to.
+// or ctx ends if asked to. One that is gone, or is being removed, between the
+// look that found it and this, has no lines any more; that is no error.
 func (e *Engine) Logs(ctx context.Context, id string, tail int, follow bool, w io.Writer) error {
 	return e.onHost(e.logs(ctx, id, tail, follow, w))
 }
 
 func (e *Engine) logs(ctx context.Context, id string, tail int, follow bool, w io.Writer) error {
 	found, err := e.inspect(ctx, id)
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -41,6 +46,9 @@ func (e *Engine) logs(ctx context.Context, id string, tail int, follow bool, w i
 		options.Tail = strconv.Itoa(tail)
 	}
 	stream, err := a.ContainerLogs(ctx, found.ID, options)
+	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) { // a conflict: "dead or marked for removal"
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("logs of %s: %w", id, err)
 	}

@@ -132,6 +132,11 @@ func logsWritten(t *testing.T, s Subject) {
 	if err := s.Engine.Logs(t.Context(), stranger, 10, false, new(bytes.Buffer)); err == nil {
 		t.Error("a stranger's log was read")
 	}
+	gone := one(t, s, name).ID
+	s.By.Remove(t, gone)
+	if err := s.Engine.Logs(t.Context(), gone, 10, false, new(bytes.Buffer)); err != nil {
+		t.Errorf("a container that went meanwhile has a log: %v", err)
+	}
 }
 
 // awaitListening returns when the log of a container that Serves says so.
