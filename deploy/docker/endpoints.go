@@ -37,7 +37,7 @@ func Endpoints() []Endpoint {
 		{"POST", "/containers/{id}/exec", "nginx in a container: test, reload, look", "ContainerExecCreate"},
 		{"POST", "/exec/{id}/start", "the same", "ContainerExecAttach"},
 		{"GET", "/exec/{id}/json", "the same", "ContainerExecInspect"},
-		{"PUT", "/containers/{id}/archive", "nginx in a container: its configuration and flags", "CopyToContainer"},
+		{"PUT", "/containers/{id}/archive", "an nginx container of yours: its configuration and flags", "CopyToContainer"},
 		{"GET", "/containers/{id}/archive", "the same, read back", "CopyFromContainer"},
 		{"GET", "/images/{name}/json", "is an image there, and what is in it", "ImageInspect"},
 		{"POST", "/images/create", "pull an image", "ImagePull"},

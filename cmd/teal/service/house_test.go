@@ -61,7 +61,7 @@ var built = sync.OnceValues(func() (map[string]string, error) {
 		return nil, errors.New("the version is not in the program")
 	}
 	out["1.0.0"], out["1.1.0"] = first, filepath.Join(folder, "teal-1.1.0")
-	data = bytes.Replace(data, []byte("1.0.0"+mark), []byte("1.1.0"+mark), -1)
+	data = bytes.ReplaceAll(data, []byte("1.0.0"+mark), []byte("1.1.0"+mark))
 	return out, os.WriteFile(out["1.1.0"], data, 0o755)
 })
 
@@ -79,7 +79,7 @@ type house struct {
 	log     *os.File
 }
 
-func newHouse(t testing.TB, version string) *house {
+func newHouse(t testing.TB) *house {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "teal-house")
 	if err != nil {
@@ -96,7 +96,7 @@ func newHouse(t testing.TB, version string) *house {
 	}
 	id := dockertest.ControllerID(t)
 	h := &house{t: t, folder: folder, id: id, project: strings.ReplaceAll(id, "-", ""), listen: freeAddress(t), log: log}
-	h.replace(version)
+	h.replace("1.0.0")
 	t.Cleanup(h.end)
 	return h
 }

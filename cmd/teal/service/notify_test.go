@@ -76,7 +76,7 @@ func (h *house) told(m *manager, text string, times int) {
 
 func TestTheServiceManagerIsTold(t *testing.T) {
 	v1 := image(t, "v1")
-	h := newHouse(t, "1.0.0")
+	h := newHouse(t)
 	m := newManager(h)
 	h.edit(h.wants(v1))
 	h.start()
@@ -115,7 +115,7 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 // An engine that takes connections and never answers: the controller says that
 // it is ready, that the engine does not answer, and goes on feeding the watchdog.
 func TestAFrozenEngineKeepsNobodyFromStarting(t *testing.T) {
-	h := newHouse(t, "1.0.0")
+	h := newHouse(t)
 	m := newManager(h)
 	socket := filepath.Join(h.folder, "frozen.sock")
 	l, err := net.Listen("unix", socket)

@@ -94,7 +94,7 @@ func (h *house) joined(before map[string]string) {
 // is lost, whenever the controller is killed.
 func TestUpgradeLosesNothing(t *testing.T) {
 	v1, v2 := image(t, "v1"), image(t, "v2")
-	h := newHouse(t, "1.0.0")
+	h := newHouse(t)
 	secure := freeAddress(t)
 	cert, key, roots := h.certificate()
 	h.flags = []string{"--https", secure, "--cert", cert, "--key", key}
