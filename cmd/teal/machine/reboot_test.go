@@ -15,7 +15,7 @@ func (s *stand) powerCut() {
 	if _, err := ground.host.Run(s.t.Context(), "sh", "-c", "kill -9 -1"); err != nil {
 		s.t.Fatal(err)
 	}
-	must(s.t, ground.host.StartEngine(s.t.Context()))
+	s.boot()
 }
 
 // reboot does the same as an orderly shutdown does it.
@@ -23,6 +23,15 @@ func (s *stand) reboot() {
 	s.t.Helper()
 	s.kill()
 	must(s.t, ground.host.StopEngine(s.t.Context()))
+	s.boot()
+}
+
+// boot starts the engine of a host on which nothing runs any more.
+func (s *stand) boot() {
+	s.t.Helper()
+	if version, err := s.get(); err == nil {
+		s.t.Errorf("the machine is down, and %q answers", version)
+	}
 	must(s.t, ground.host.StartEngine(s.t.Context()))
 }
 
@@ -37,7 +46,9 @@ func TestARebootWithoutTeal(t *testing.T) {
 		must(t, err)
 		must(t, b.MakeNginx(t.Context(), "machine-nginx:1", "machine"))
 		must(t, b.Close())
-		reboots(newStand(t, "--proxy", "nginx", "--nginx-image", "machine-nginx:1"))
+		flags := []string{"--proxy", "nginx", "--nginx-image", "machine-nginx:1"}
+		t.Run("phases that last", func(t *testing.T) { reboots(newStand(t, flags...)) })
+		t.Run("at the switch", func(t *testing.T) { rebootsAtTheSwitch(newStand(t, flags...)) })
 	})
 }
 
@@ -48,23 +59,44 @@ func reboots(s *stand) {
 	s.settled("v1")
 
 	s.wants(v2, "30m")
-	s.app("v2 is being verified", func(a reconcile.Status) bool { return a.Phase == reconcile.Verifying })
-	s.powerCut()
-	s.serves("v1")
-	s.start()
-	s.app("v2 is verified on", func(a reconcile.Status) bool { return a.Phase == reconcile.Verifying && a.Serving.OK })
-	s.serves("v1")
+	s.cutDuring("v2 is being verified", reconcile.Verifying, "v1")
 
 	s.wants(v3, "1m", "bake: 30m")
-	s.app("v3 is watched", func(a reconcile.Status) bool { return a.Phase == reconcile.Confirming })
-	s.powerCut()
-	s.serves("v3")
-	s.start()
-	s.app("v3 is watched on", func(a reconcile.Status) bool { return a.Phase == reconcile.Confirming && a.Serving.OK })
-	s.serves("v3")
+	s.cutDuring("v3 is watched", reconcile.Confirming, "v3")
 	s.teal("abort", "web")
 	s.serves("v1")
 	s.rebootsAtRest(v1, v2, v3)
+}
+
+// cutDuring cuts the power in a phase that lasts: version serves without Teal,
+// and Teal goes on with the same rollout.
+func (s *stand) cutDuring(what string, phase reconcile.Phase, version string) {
+	s.t.Helper()
+	before := s.app(what, func(a reconcile.Status) bool { return a.Phase == phase })
+	s.powerCut()
+	s.serves(version)
+	s.start()
+	after := s.app(what+" on", func(a reconcile.Status) bool { return a.Phase == phase && a.Serving.OK })
+	if after.Rollout != before.Rollout {
+		s.t.Errorf("%s: rollout %q became %q", what, before.Rollout, after.Rollout)
+	}
+	s.serves(version)
+}
+
+// rebootsAtTheSwitch: the proxy's first process hears nothing, so the switch lasts.
+func rebootsAtTheSwitch(s *stand) {
+	v1, v3 := s.image("v1", ""), s.image("v3", "")
+	s.wants(v1, "1m")
+	s.start()
+	s.settled("v1")
+	// Not docker kill: after that the engine would not start the container again.
+	s.onHost("kill -STOP $(docker inspect -f '{{.State.Pid}}' $(docker ps -q --filter name=teal-nginx-" + s.id + "))")
+	s.wants(v3, "1m")
+	s.app("v3 is switched to", func(a reconcile.Status) bool { return a.Phase == reconcile.Switching })
+	s.powerCut()
+	s.serves("v1")
+	s.start()
+	s.settledOrRetried("v3") // the time without Teal counts: it may be held
 }
 
 // rebootsAtRest: with a version that is held, and one that is staged because the
