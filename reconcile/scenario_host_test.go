@@ -40,6 +40,7 @@ type behaviour struct {
 	sick   bool          // runs and never answers well
 	ends   bool          // ends with code
 	loops  bool          // ends and is restarted by the engine, every second
+	again  bool          // with loops: it is always seen when it runs again
 	code   int
 	vanish bool // is gone after start
 }

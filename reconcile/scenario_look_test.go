@@ -41,6 +41,9 @@ func (b *box) live(r behaviour, now time.Time) {
 		b.State, b.ExitCode = Exited, r.code
 	case r.loops:
 		b.State, b.ExitCode, b.Restarts = Restarting, r.code, int(now.Sub(b.begun)/time.Second)
+		if r.again {
+			b.State, b.ExitCode = Running, 0
+		}
 	default:
 		b.State = Running
 	}

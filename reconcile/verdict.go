@@ -13,7 +13,7 @@ func (t *turn) crashed(limit int) *Failure {
 	for _, x := range t.of(t.candidate()) {
 		switch {
 		case x.Restarts-t.rec.Candidate.Restarts[x.ID] >= max(limit, 1):
-			return &Failure{Class: Verdict, Reason: ReasonCrashLoop, Message: fmt.Sprintf("%s restarted %d times, last exit code %s", x.Name, x.Restarts, exitWords(x))}
+			return &Failure{Class: Verdict, Reason: ReasonCrashLoop, Message: fmt.Sprintf("%s restarted %d times%s", x.Name, x.Restarts, lastExit(x))}
 		case x.State == Exited || x.State == Dead:
 			return &Failure{Class: Verdict, Reason: ReasonExited, Message: fmt.Sprintf("%s exited with %s", x.Name, exitWords(x))}
 		}
@@ -175,6 +175,15 @@ func (t *turn) restarts(p *Placement) map[string]int {
 		}
 	}
 	return out
+}
+
+// lastExit tells how c ended when it was restarted. While it runs again, the
+// engine says 0 for that, whatever it was: the evidence has its last lines.
+func lastExit(c Container) string {
+	if c.State == Running {
+		return ""
+	}
+	return ", last exit code " + exitWords(c)
 }
 
 // exitWords tell how c ended: 137 alone does not say that it was its memory.

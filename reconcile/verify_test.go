@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,12 @@ func TestVerification(t *testing.T) {
 			fails(behaviour{ends: true, code: 1, start: time.Second}, ReasonExited)(s)
 		}},
 		{"one that restarts again and again is held as a crash loop", fails(behaviour{loops: true, code: 2}, ReasonCrashLoop)},
+		{"what it ended with is not told of one that runs again: the engine has forgotten it", func(s *scenario) {
+			fails(behaviour{loops: true, again: true, sick: true, code: 2}, ReasonCrashLoop)(s)
+			if words := s.record.Hold.Message; strings.Contains(words, "exit code") {
+				s.t.Errorf("held with %q", words)
+			}
+		}},
 		{"it must be healthy for min_healthy without a break", func(s *scenario) {
 			s.runs("app:v1")
 			s.wants("app:v2", func(v *spec.Service) { v.Rollout.Health.MinHealthy = seconds(20) })
