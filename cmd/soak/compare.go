@@ -78,6 +78,9 @@ func (s *soaker) compareApp(a *app, v *view, versions []string) {
 	a.settled(served, a.version, staged)
 	a.flipped = a.active != spec.ActiveAuto && (served != a.version && !staged)
 	a.mostReplicas, a.handled = a.replicas, false
+	for _, c := range st.Colours {
+		a.mostReplicas = max(a.mostReplicas, v.count(a.name, c.Colour, c.Revision)) // a standby may have more
+	}
 	a.edited = time.Time{}
 	for id := range s.touched {
 		if _, there := v.facts[id]; !there {

@@ -83,6 +83,11 @@ func (s *soaker) unsettled(v *view) []string {
 		if why := resting(st); why != "" {
 			say("%s: %s", name, why)
 		}
+		for _, c := range st.Colours {
+			if n := v.count(name, c.Colour, c.Revision); c.Weight == 100 && n != c.Replicas {
+				say("%s: %d containers of %s, wanted %d", name, n, c.Colour, c.Replicas) // one too many may be draining
+			}
+		}
 	}
 	return out
 }

@@ -23,6 +23,17 @@ type view struct {
 	list       api.StatusList
 }
 
+// count is how many containers a revision has on a colour.
+func (v *view) count(app spec.Name, colour spec.Colour, revision string) int {
+	n := 0
+	for _, f := range v.facts {
+		if f.Name == app && f.Role == spec.RoleReplica && f.Colour == colour && f.Revision == revision {
+			n++
+		}
+	}
+	return n
+}
+
 // lookLimit bounds one look; an engine that is frozen does not answer sooner.
 const lookLimit = 20 * time.Second
 
