@@ -19,8 +19,7 @@ func (s *stand) doctor() string {
 }
 
 // TestOutOfMemory: a version that eats all the memory it may have is held with
-// that as evidence; one that does so when it is stable is started again by the
-// engine, and said to be.
+// that as evidence, and what serves loses nothing.
 func TestOutOfMemory(t *testing.T) {
 	long(t)
 	s := newStand(t)
