@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -31,32 +32,64 @@ var words = map[side]struct {
 // conditions remembers which side answers.
 type conditions struct {
 	mu   sync.Mutex
-	lost map[side]string // and its last words
+	lost map[side]*loss
+}
+
+// loss is a side that does not answer.
+type loss struct {
+	words string             // its last
+	cause reconcile.Reason   // of these words; empty: only that it does not answer
+	told  []reconcile.Reason // causes that were news already
 }
 
 // set notes whether s answered and reports whether that is news. A first
-// success is none.
+// success is none. That it is away for a reason that was not told yet is: that
+// a port is taken is only seen after the proxy did not answer, and words
+// without a cause do not hide it again.
 func (c *conditions) set(s side, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, was := c.lost[s]
+	have, was := c.lost[s]
 	if err == nil {
 		delete(c.lost, s)
 		return was
 	}
 	if c.lost == nil {
-		c.lost = map[side]string{}
+		c.lost = map[side]*loss{}
 	}
-	c.lost[s] = err.Error()
-	return !was
+	cause := causeOf(s, err)
+	if !was {
+		c.lost[s] = &loss{words: err.Error(), cause: cause, told: []reconcile.Reason{words[s].reason, cause}}
+		return true
+	}
+	if cause == "" && have.cause != "" {
+		return false
+	}
+	have.words, have.cause = err.Error(), cause
+	if slices.Contains(have.told, cause) {
+		return false
+	}
+	have.told = append(have.told, cause)
+	return cause != ""
+}
+
+// causeOf is the reason of an error; empty: no more than that s does not answer.
+func causeOf(s side, err error) reconcile.Reason {
+	if f, ok := errors.AsType[*reconcile.Failure](err); ok {
+		return f.Reason
+	}
+	if _, ok := errors.AsType[*upError](err); ok {
+		return words[s].reason // what keeps it from running
+	}
+	return ""
 }
 
 // of describes one side.
 func (c *conditions) of(s side) reconcile.Condition {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if msg, lost := c.lost[s]; lost {
-		return reconcile.Condition{Reason: words[s].reason, Message: words[s].lost + ": " + msg}
+	if l, lost := c.lost[s]; lost {
+		return reconcile.Condition{Reason: words[s].reason, Message: words[s].lost + ": " + l.words}
 	}
 	return reconcile.Condition{OK: true, Message: "answers"}
 }

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"teal/spec"
@@ -107,13 +106,19 @@ func (c *Controller) superviseOnce(ctx context.Context) error {
 	defer cancel()
 	away := !c.health.of(proxySide).OK
 	if err := c.opts.Supervise(limited); err != nil {
-		return fmt.Errorf("bring up the proxy: %w", err)
+		return &upError{err}
 	}
 	if away {
 		c.queue.add(c.family.all()...)
 	}
 	return nil
 }
+
+// upError says what keeps the proxy from running.
+type upError struct{ error }
+
+func (e *upError) Error() string { return "bring up the proxy: " + e.error.Error() }
+func (e *upError) Unwrap() error { return e.error }
 
 // pause waits for d or for ctx.
 func pause(ctx context.Context, d time.Duration) {
