@@ -174,7 +174,7 @@ func TestDiskFull(t *testing.T) {
 	s.registry(t)
 	x := newSite(t, s)
 	x.edit(x.wants("app:v1"))
-	x.start()
+	x.start("--disk-reserve", "0") // a guarded pull does not even begin
 	x.settled("v1")
 	stop := x.load()
 	for _, c := range []struct{ says, wish, version string }{
