@@ -92,6 +92,7 @@ func TestEveryCall(t *testing.T) {
 	all := journeys()
 	s.registry(t)
 	s.loadNginx(t)
+	s.ingress(t)
 	s.docker(t, "run", "-d", "--name", "stranger", "app:v3")
 	stranger := s.strangers(t)
 	t.Run("calls", func(t *testing.T) {

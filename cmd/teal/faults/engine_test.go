@@ -20,6 +20,7 @@ func TestOneEngine(t *testing.T) {
 	long(t)
 	t.Parallel()
 	s := newStage(t, rig.HostOptions{})
+	s.ingress(t)
 	for name, test := range map[string]func(*testing.T, *site){
 		"no event ever comes":        withoutEvents,
 		"the event stream is cut":    eventsCut,

@@ -49,7 +49,7 @@ func TestRegistryFails(t *testing.T) {
 		}, reconcile.ReasonImageNotFound, "team/app:2", true},
 		{"too many requests", func(f *dockertest.FaultyRegistry) {
 			f.Answer(http.StatusTooManyRequests, "TOOMANYREQUESTS", "slow down", "Retry-After: 2")
-		}, reconcile.ReasonRegistryUnavailable, "slow down", false},
+		}, reconcile.ReasonRegistryUnavailable, "429", false},
 		{"broken", func(f *dockertest.FaultyRegistry) { f.Answer(http.StatusBadGateway, "UNKNOWN", "out of order") }, reconcile.ReasonRegistryUnavailable, "team/app:2", false},
 		{"away", func(f *dockertest.FaultyRegistry) { f.Break(hangUp) }, reconcile.ReasonRegistryUnavailable, "team/app:2", false},
 		{"hanging", func(f *dockertest.FaultyRegistry) { f.Break(hang) }, reconcile.ReasonRegistryUnavailable, "team/app:2", false},

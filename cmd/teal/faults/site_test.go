@@ -59,6 +59,17 @@ func newSite(t testing.TB, s *stage) *site {
 	return x
 }
 
+// ingress has a first controller make the network that all controllers of a
+// host share: an engine takes one name twice from two who ask at once, and
+// then both are held until somebody chooses.
+func (s *stage) ingress(t testing.TB) {
+	t.Helper()
+	x := newSite(t, s)
+	x.edit(x.wants("app:v1"))
+	x.start()
+	x.settled("v1")
+}
+
 func (x *site) socket() string { return filepath.Join(x.folder, "s") }
 
 // faultily puts a faulty proxy between the controller and the engine.
