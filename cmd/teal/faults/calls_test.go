@@ -44,6 +44,14 @@ func journeys() map[string]journey {
 		"ContainerUnpause": with(update, func(j *journey) {
 			j.on = func(t *testing.T, x *site) { x.docker(t, "pause", x.only()); x.edit(x.wants("app:v2")) }
 		}),
+		// A proxy that is replaced has its predecessor end.
+		"ContainerKill": with(update, func(j *journey) {
+			j.on = func(_ *testing.T, x *site) {
+				x.kill()
+				x.start("--engine-limit", limit, "--trusted", "10.0.0.0/8")
+				x.edit(x.wants("app:v2"))
+			}
+		}),
 		"ContainerLogs":       {on: heldOnce, wants: "v1"},
 		"ImagePull":           pull,
 		"ImageTag":            pull,
