@@ -80,7 +80,7 @@ func scenarios() []*scenario {
 		},
 		{
 			name: "dependency changed", base: &wish{image: "v1", web: []string{"depends_on: [db]"}, more: db1},
-			act: []step{edit(wish{image: "v1", web: []string{"depends_on: [db]"}, more: db2})}, ends: []string{"container db  replica 1 of v2, running"},
+			act: []step{edit(wish{image: "v1", web: []string{"depends_on: [db]"}, more: db2})}, ends: []string{"stable v2 weight 0, 1 of 1 ready"},
 		},
 		{name: "an app removed", base: &wish{image: "v1", more: side}, act: []step{edit(*v("v1"))}, ends: []string{"blue stable v1 weight 100"}},
 	}
