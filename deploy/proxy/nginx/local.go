@@ -78,7 +78,7 @@ func (l *local) write(f File) error {
 	if f.Private {
 		mode = 0o600
 	}
-	fresh, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	fresh, err := anew(path, mode)
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,16 @@ func (l *local) write(f File) error {
 	}
 	l.o.Point.reach("Write/commit")
 	return os.Rename(fresh.Name(), path)
+}
+
+// anew makes the file that is to be renamed to path. What a killed process left
+// in its place goes: the name is always the same, so that nothing piles up.
+func anew(path string, mode fs.FileMode) (*os.File, error) {
+	name := filepath.Join(filepath.Dir(path), ".new."+filepath.Base(path))
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 }
 
 // touch makes an empty file, which is complete as soon as it is there.
