@@ -60,10 +60,14 @@ func TestCrashMatrix(t *testing.T) {
 	chosen := m.choose()
 	m.run(chosen)
 	m.report(chosen)
-	if *full {
+	if whole() {
 		writeTable(t)
 	}
 }
+
+// whole reports whether all scenarios run with all their points: only such a run
+// is written down.
+func whole() bool { return *full && *only == "" && *at == "" }
 
 func newKit(t *testing.T) *kit {
 	t.Helper()
@@ -166,7 +170,7 @@ func (m *matrix) open() {
 	if !*resume {
 		flags |= os.O_TRUNC
 	}
-	if !*full {
+	if !whole() {
 		name = filepath.Join(m.kit.keep, "sample.jsonl")
 		flags |= os.O_TRUNC
 	}
