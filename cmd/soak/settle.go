@@ -50,6 +50,9 @@ func (s *soaker) settle(ctx context.Context) error {
 			return nil
 		}
 	}
+	if err := s.endOrphans(ctx); err != nil {
+		return err
+	}
 	s.compare(ctx, last)
 	s.journal.write("settled", "", "after %s", time.Since(began).Round(10*time.Millisecond))
 	s.report.settled(time.Since(began))
