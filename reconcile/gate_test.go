@@ -66,6 +66,24 @@ func TestGates(t *testing.T) {
 			s.passes(time.Minute + time.Second)
 			s.serves(spec.Green, "app:v2")
 		}},
+		{"a preview that was set though the proxy's answer was lost is not waited for at the gate", func(s *scenario) {
+			s.runs("app:v1")
+			s.wants("app:v2", func(v *spec.Service) {
+				v.Rollout.Promotion = spec.Promotion{Mode: spec.PromotionManual, Timeout: seconds(3600), OnTimeout: spec.TimeoutAbort}
+			})
+			s.reaches(Staged)
+			s.passes(time.Second)
+			s.record.Backoff = &Backoff{Attempts: 1, Since: s.now, Next: s.now.Add(5 * time.Second), Step: StepRoute, Failure: Failure{Class: Infra, Reason: ReasonProxyUnavailable}}
+			s.passes(3 * time.Second)
+			if s.record.Backoff == nil {
+				s.t.Errorf("the wait was given up before it was over")
+			}
+			s.passes(time.Minute)
+			s.is(Staged)
+			if b := s.record.Backoff; b != nil {
+				s.t.Errorf("still waits for what was done: %+v", b)
+			}
+		}},
 		{"promote opens an after-gate early", func(s *scenario) {
 			staged(s, promotion(spec.Promotion{Mode: spec.PromotionAfter, After: seconds(600)}))
 			s.does(VerbPromote)

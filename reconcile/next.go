@@ -73,8 +73,20 @@ func Next(in Input) Decision {
 	if t.blind() {
 		t.lookAt(in.Now.Add(hostLook))
 	}
+	t.forgetBackoff()
 	t.d.Record = t.rec
 	return t.d
+}
+
+// forgetBackoff drops a wait that is over when all was seen and nothing is left
+// to be tried: the step was done though its answer was lost, or is not wanted
+// any more.
+func (t *turn) forgetBackoff() {
+	b := t.rec.Backoff
+	seen := t.in.World.Served.Known && !t.blind()
+	if b != nil && b.Step == StepRoute && seen && len(t.d.Steps) == 0 && !t.in.Now.Before(b.Next) {
+		t.rec.Backoff = nil
+	}
 }
 
 // blueGreen is the rung of the present phase.
