@@ -26,9 +26,9 @@ const (
 type line struct {
 	name   string
 	share  float64
-	amount float64
-	life   bool // of the controller's last life only
-	floor  bool // the least value counts, not the median: connections come in bursts and go after minutes
+	amount float64 // of containers it is wide: how many are wanted varies, and what is left over is looked for at every rest
+	life   bool    // of the controller's last life only
+	floor  bool    // the least value counts, not the median: connections come in bursts and go after minutes
 }
 
 var flatLines = []line{
@@ -39,7 +39,7 @@ var flatLines = []line{
 	{proxyMemory, 0.20, 8, false, false},
 	{proxyThreads, 0.20, 6, false, false},
 	{proxyFiles, 0.20, 30, false, true},
-	{containers, 0.15, 4, false, false},
+	{containers, 1, 10, false, false},
 	{networks, 0, 0, false, false},
 	{volumes, 0, 0, false, false},
 	{images, 0, 0, false, false},

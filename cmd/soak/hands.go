@@ -70,6 +70,9 @@ func (s *soaker) removeRenamed(ctx context.Context) error {
 	s.looking.Lock() // a look sees them as strangers, or not at all
 	defer s.looking.Unlock()
 	for _, id := range s.renamed {
+		s.mu.Lock()
+		s.touched[id] = true // this is no doing of Teal's
+		s.mu.Unlock()
 		if err := s.stage.bench.Discard(ctx, id); err != nil {
 			return err
 		}
