@@ -140,6 +140,27 @@ func TestProxyAwayChangesNothingAndIsSupervised(t *testing.T) {
 	})
 }
 
+// A proxy whose process hangs runs, and that is not yet an answer.
+func TestAProxyThatHangsIsToldOnce(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.opts.Supervise = func(context.Context) error { return nil }
+		w.run()
+		w.apply(web("web", "web:1"))
+		w.serves("web", "web:1")
+		w.proxy.Away(true)
+		time.Sleep(3 * time.Minute)
+		if n := w.told(reconcile.ReasonProxyUnavailable); n != 1 {
+			t.Errorf("%d events while it hangs, want 1\n%s", n, w.eventLines())
+		}
+		w.proxy.Away(false)
+		w.apply(web("web", "web:2"))
+		w.serves("web", "web:2")
+		if n := w.told(reconcile.ReasonProxyUnavailable); n != 2 {
+			t.Errorf("%d events in all, want lost and found\n%s", n, w.eventLines())
+		}
+	})
+}
+
 func TestPanicInAPassIsSurvived(t *testing.T) {
 	inWorld(t, func(w *world) {
 		var broken atomic.Bool

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"teal/spec"
@@ -108,9 +109,14 @@ func (c *Controller) superviseOnce(ctx context.Context) error {
 	if err := c.opts.Supervise(limited); err != nil {
 		return &upError{err}
 	}
-	if away {
-		c.queue.add(c.family.all()...)
+	if !away {
+		return nil
 	}
+	// A process that hangs runs as well as any other.
+	if _, err := c.router.read(ctx); err != nil {
+		return fmt.Errorf("it runs: %w", err)
+	}
+	c.queue.add(c.family.all()...)
 	return nil
 }
 
