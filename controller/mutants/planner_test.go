@@ -96,13 +96,13 @@ var planner = []mutant{
 		{"reconcile/wish.go", "func (t *turn) adoptNumber() {\n\tt.acknowledge()", "func (t *turn) adoptNumber() {"},
 	}, table("TestRollover"), []string{"--- FAIL: TestRollover"}},
 	{"55: a repair makes one container too many", []edit{
-		{"reconcile/settle.go", "for n := 1; n <= t.replicas(); n++ {\n\t\tif t.isAway(t.place(n)) || t.hasReplica(own, n, t.upOrComing) {", "for n := 1; n <= t.replicas()+1; n++ {\n\t\tif t.isAway(t.place(n)) || t.hasReplica(own, n, t.upOrComing) {"},
+		{"reconcile/settle.go", "for n := 1; n <= t.replicas(); n++ {\n\t\tif t.isAway(t.place(n)) || t.hasReplica(own, n, func", "for n := 1; n <= t.replicas()+1; n++ {\n\t\tif t.isAway(t.place(n)) || t.hasReplica(own, n, func"},
 	}, table("TestRepair"), []string{"--- FAIL: TestRepair"}},
 	{"56: traffic waits for one replica only", []edit{
 		{"reconcile/rollout.go", "if t.allReady(&c.Placement, t.replicas()) {", "if t.allReady(&c.Placement, 1) {"},
 	}, table("TestReplicas"), []string{"--- FAIL: TestReplicas"}},
 	{"57: a candidate that breaks at the gate is switched to", []edit{
-		{"reconcile/switch.go", "func (t *turn) staged() move {\n\tif f := t.spoiled(); f != nil {\n\t\treturn t.abort(*f)\n\t}", "func (t *turn) staged() move {"},
+		{"reconcile/switch.go", "\t\treturn t.to(Starting, startLimit)\n\t}\n\tif f := t.spoiled(); f != nil {\n\t\treturn t.abort(*f)\n\t}\n\tif m := t.test(); m != onward {", "\t\treturn t.to(Starting, startLimit)\n\t}\n\tif m := t.test(); m != onward {"},
 		{"reconcile/switch.go", "\tif f := t.spoiled(); f != nil {\n\t\treturn t.abort(*f)\n\t}\n\tif t.serves(&c.Placement) {", "\tif t.serves(&c.Placement) {"},
 	}, table("TestGates"), []string{"--- FAIL: TestGates"}},
 	{"58: an abort goes on with a candidate that has the traffic", []edit{

@@ -79,6 +79,10 @@ func (e *Engine) removeUnused(ctx context.Context, n network.Summary) error {
 		return nil
 	}
 	err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error { return a.NetworkRemove(ctx, n.ID) })
+	if errdefs.IsPermissionDenied(err) { // another controller's container came in between
+		e.log.Info("network is in use and was kept", keyNetwork, n.Name)
+		return nil
+	}
 	if err != nil && !errdefs.IsNotFound(err) {
 		return fmt.Errorf("remove network %s: %w", n.Name, err)
 	}

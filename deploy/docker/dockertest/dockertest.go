@@ -140,7 +140,11 @@ func removeNetworks(ctx context.Context, c *client.Client, by filters.Args) erro
 	}
 	var errs []error
 	for _, found := range list {
-		errs = append(errs, unlessGone(c.NetworkRemove(ctx, found.ID)))
+		err := unlessGone(c.NetworkRemove(ctx, found.ID))
+		if errdefs.IsPermissionDenied(err) && found.Name == "teal-ingress" {
+			continue // controllers of other tests are on it, whoever made it
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
