@@ -3,7 +3,7 @@ package mutants
 // loop are rules of the controller.
 var loop = []mutant{
 	{"59: effects come before their intent is stored", []edit{
-		{"controller/pass.go", "\tif err := c.save(app, state.Record, decision); err != nil {\n\t\treturn time.Time{}, err\n\t}\n\tc.memory.saw", "\tearly, earlyErr := c.perform(ctx, app, decision.Steps, release)\n\tif err := c.save(app, state.Record, decision); err != nil {\n\t\treturn time.Time{}, err\n\t}\n\tc.memory.saw"},
+		{"controller/pass.go", "\tif err := c.save(app, before, decision); err != nil {", "\tearly, earlyErr := c.perform(ctx, app, decision.Steps, release)\n\tif err := c.save(app, before, decision); err != nil {"},
 		{"controller/pass.go", "c.carryOut(ctx, app, decision, release)", "c.carryOut(app, decision, early, earlyErr)"},
 		{"controller/pass.go", "func (c *Controller) carryOut(ctx context.Context, app spec.Name, d reconcile.Decision, release func()) (reconcile.Record, error) {", "func (c *Controller) carryOut(app spec.Name, d reconcile.Decision, outcomes []done, err error) (reconcile.Record, error) {"},
 		{"controller/pass.go", "\toutcomes, err := c.perform(ctx, app, d.Steps, release)\n", ""},
