@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// anchored is how long workers are held after a reload.
-	anchored = 20 * time.Second
+	// anchored is how long workers are held after a reload: longer than most
+	// answers take, and not so long that who stops nginx has to wait.
+	anchored = 5 * time.Second
 	// unseen is after how many connections in a row to workers that are held
 	// already there is taken to be no other. nginx gives a worker that waits
 	// sixteen before it is another's turn.
