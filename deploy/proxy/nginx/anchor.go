@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,9 +19,8 @@ const (
 	// already there is taken to be no other. nginx gives a worker that waits
 	// sixteen before it is another's turn.
 	unseen = 40
-	// anchoring bounds the time for all of it: to a host far away each connection
-	// takes two round trips.
-	anchoring = 2 * time.Second
+	// mostAnchors bounds the connections of one reload.
+	mostAnchors = 1000
 )
 
 // anchor opens a connection to each worker whose last request is never complete,
@@ -30,30 +30,30 @@ const (
 // answer that is being passed on may have none at that moment, and is cut then:
 // with nginx 1.22 that hit 7 answers of 24 kB in 80 reloads under 100 requests/s
 // with a connection each. An incomplete head has a timer.
-//
-// What cannot be held in time is not: a reload that is needed does not wait for
-// what spares it a rare loss.
-func (d *Driver) anchor(ctx context.Context) (letGo func()) {
-	limited, cancel := context.WithTimeout(ctx, anchoring)
-	defer cancel()
+func (d *Driver) anchor(ctx context.Context) (letGo func(), err error) {
 	held := map[string]net.Conn{} // by worker
-	for known := 0; known < unseen; {
-		conn, worker, err := d.drop(limited)
+	letGo = func() {
+		for _, c := range held {
+			_ = c.Close() // its answer was read
+		}
+	}
+	for known, all := 0, 0; known < unseen && all < mostAnchors; all++ {
+		conn, worker, err := d.drop(ctx)
 		if err != nil {
-			break
+			letGo()
+			return nil, fmt.Errorf("hold nginx's workers in %s: %w", d.o.Place, err)
 		}
 		if held[worker] == nil {
 			held[worker], known = conn, 0
 			continue
 		}
 		known++
-		_ = conn.Close() // its answer was read
-	}
-	return func() {
-		for _, c := range held {
-			_ = c.Close() // as above
+		if err := conn.Close(); err != nil {
+			letGo()
+			return nil, fmt.Errorf("hold nginx's workers in %s: %w", d.o.Place, err)
 		}
 	}
+	return letGo, nil
 }
 
 // drop opens one anchor. The answer to a first request shows which worker has

@@ -23,7 +23,7 @@ const canaries = 8
 // (keepalive_min_timeout). For older versions a flag makes every answer end its
 // connection, until none is idle or the limit has passed.
 func (d *Driver) reload(ctx context.Context, name string, v version) (err error) {
-	limited, cancel := context.WithTimeout(ctx, anchoring+d.o.Close+d.o.Settle+askLimit)
+	limited, cancel := context.WithTimeout(ctx, d.o.Close+d.o.Settle+askLimit)
 	defer cancel()
 	birds, err := d.perch(limited)
 	if err != nil {
@@ -35,7 +35,10 @@ func (d *Driver) reload(ctx context.Context, name string, v version) (err error)
 		}
 	}()
 	if len(birds) > 0 { // otherwise there is no worker to hold
-		letGo := d.anchor(limited)
+		letGo, err := d.anchor(limited)
+		if err != nil {
+			return err
+		}
 		defer time.AfterFunc(anchored, letGo)
 	}
 	if !v.keeps() && len(birds) > 0 {
