@@ -20,6 +20,8 @@ type Desired struct {
 	Orphaned bool `json:"orphaned,omitempty"`
 	// Pruned: it is to be removed from the host.
 	Pruned bool `json:"pruned,omitempty"`
+	// Origin is the commit that brought this generation; nil: none did.
+	Origin *spec.Origin `json:"origin,omitempty"`
 }
 
 // Input is all that a decision rests on.

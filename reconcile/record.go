@@ -81,6 +81,8 @@ type Placement struct {
 	// Adopted: it is a container that was there before Teal, which is never
 	// started, changed or removed.
 	Adopted bool `json:"adopted,omitempty"`
+	// Origin is the commit that asked for it; nil: none did.
+	Origin *spec.Origin `json:"origin,omitempty"`
 }
 
 // Trigger says why a rollout was started.
@@ -234,6 +236,9 @@ type Rollout struct {
 	Verified   time.Time   `json:"verified"`
 	Switched   time.Time   `json:"switched"`
 	Ended      time.Time   `json:"ended"`
+	// Origin is the commit that asked for it; of an undo, the one that asked for
+	// the revision when it came first. nil: none did.
+	Origin *spec.Origin `json:"origin,omitempty"`
 }
 
 // Result is how a rollout ended.

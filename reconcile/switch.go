@@ -249,6 +249,7 @@ func (t *turn) finish(r Result) {
 		ID: c.Rollout, App: t.rec.Name, Trigger: c.Trigger, Generation: c.Generation, Colour: c.Colour,
 		Revision: c.Revision, Health: c.Health, Result: r, Failure: c.Verdict, Evidence: c.Evidence,
 		Accepted: c.Accepted, Started: c.Started, Verified: c.Verified, Switched: c.Switched, Ended: t.in.Now,
+		Origin: c.Origin,
 	}
 	if t.rec.Stable != nil {
 		h.From = t.rec.Stable.Revision.ID

@@ -102,7 +102,7 @@ func (t *turn) acknowledge() {
 func (t *turn) adoptNumber() {
 	t.acknowledge()
 	c := *t.rec.Candidate
-	c.Generation = t.rec.Generation
+	c.Generation, c.Origin = t.rec.Generation, t.in.Desired.Origin
 	r := t.in.Desired.Service.Rollout
 	x, named := activeColour(r)
 	c.Pinned = named && t.rec.Stable != nil && x == t.rec.Stable.Colour
@@ -179,6 +179,8 @@ func (t *turn) begin(c Candidate) move {
 	c.Started, c.Accepted = t.in.Now, t.in.Desired.Accepted
 	if c.Trigger == TriggerUndo {
 		c.Accepted = t.in.Now
+	} else {
+		c.Origin = t.in.Desired.Origin
 	}
 	if r := t.in.Desired.Service.Rollout; r != nil {
 		c.Settings = *r

@@ -57,6 +57,8 @@ type Source struct {
 	// Inputs are all files that were read, env files and included ones too:
 	// what a watcher must look at.
 	Inputs []string `json:"inputs,omitempty"`
+	// Origin is the commit that the files are of; nil: of none.
+	Origin *Origin `json:"origin,omitempty"`
 }
 
 // Dir is the folder of the first file, which relative paths began at; empty if

@@ -124,14 +124,14 @@ func (a *acceptance) want(s spec.Service) error {
 		// Both are computed by this version: another form of the fingerprint, or a
 		// new field, does not make every stored wish a change.
 		if spec.Fingerprint(had.Service) == spec.Fingerprint(s) {
-			return a.keep(s.Name, had, reconcile.Desired{Generation: had.Generation, Accepted: had.Accepted, Service: s})
+			return a.keep(s.Name, had, reconcile.Desired{Generation: had.Generation, Accepted: had.Accepted, Service: s, Origin: had.Origin})
 		}
 	}
 	generation, err := a.next(s.Name, known)
 	if err != nil {
 		return err
 	}
-	return a.keep(s.Name, had, reconcile.Desired{Generation: generation, Accepted: a.now, Service: s})
+	return a.keep(s.Name, had, reconcile.Desired{Generation: generation, Accepted: a.now, Service: s, Origin: a.project.Source.Origin})
 }
 
 // leaveOut orphans or prunes the apps that the project does not name any more.

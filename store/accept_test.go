@@ -65,6 +65,28 @@ func TestAcceptKeepsWhenAWishWasAccepted(t *testing.T) {
 	}
 }
 
+func TestAcceptKeepsTheCommitThatBroughtAWish(t *testing.T) {
+	db := open(t, storePath(t))
+	from := func(commit string, images map[spec.Name]string) {
+		t.Helper()
+		p := project(images)
+		p.Source.Origin = &spec.Origin{Source: "shop", Commit: commit}
+		if _, err := db.Accept(p, false, nil, t0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(app spec.Name, commit string) {
+		t.Helper()
+		if state, _ := load(t, db, app); state.Desired.Origin == nil || state.Desired.Origin.Commit != commit {
+			t.Errorf("%s is of %+v, not of commit %s", app, state.Desired.Origin, commit)
+		}
+	}
+	from("a1", map[spec.Name]string{was: "was:1", rdb: "mysql:8"})
+	from("b2", map[spec.Name]string{was: "was:2", rdb: "mysql:8"})
+	is(was, "b2")
+	is(rdb, "a1") // the newer commit did not change it
+}
+
 func TestAcceptStartsAboveWhatLabelsSay(t *testing.T) {
 	db := open(t, storePath(t))
 	atLeast := map[spec.Name]int64{was: 13}

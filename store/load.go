@@ -120,7 +120,7 @@ func previous(tx *bolt.Tx, key []byte, stable *reconcile.Placement) (*reconcile.
 		}
 		return &reconcile.Placement{
 			Colour: r.Colour, Revision: r.Revision, Health: r.Health,
-			Generation: r.Generation, Rollout: r.ID, Since: r.Ended,
+			Generation: r.Generation, Rollout: r.ID, Since: r.Ended, Origin: r.Origin,
 		}, nil
 	}
 	return nil, nil

@@ -24,9 +24,10 @@ func (s *Store) Accept(p spec.Project, prune bool, atLeast map[spec.Name]int64, 
 	for _, service := range p.Services {
 		named[service.Name] = true
 		had, known := s.desired[service.Name]
-		next := reconcile.Desired{Generation: had.Generation, Accepted: had.Accepted, Service: service}
+		next := reconcile.Desired{Generation: had.Generation, Accepted: had.Accepted, Service: service, Origin: had.Origin}
 		if !known || had.Pruned || !reflect.DeepEqual(had.Service, service) {
 			next.Generation, next.Accepted = s.count(service.Name, known, atLeast), now
+			next.Origin = p.Source.Origin
 		}
 		out = append(out, s.want(service.Name, had, next))
 	}

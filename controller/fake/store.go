@@ -145,7 +145,7 @@ func (s *Store) previous(app spec.Name, r reconcile.Record) *reconcile.Placement
 	}
 	for _, h := range slices.Backward(s.history[app]) {
 		if (h.Result == reconcile.Succeeded || h.Result == reconcile.Adopted) && h.Revision.ID != r.Stable.Revision.ID && h.Revision.Known() {
-			return &reconcile.Placement{Colour: h.Colour, Revision: h.Revision, Health: h.Health, Generation: h.Generation, Rollout: h.ID}
+			return &reconcile.Placement{Colour: h.Colour, Revision: h.Revision, Health: h.Health, Generation: h.Generation, Rollout: h.ID, Origin: h.Origin}
 		}
 	}
 	return nil
