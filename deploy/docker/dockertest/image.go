@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 )
 
@@ -186,4 +187,27 @@ func buildHello() (string, error) {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return path, nil
+}
+
+// HasImage reports whether the engine has an image of that reference.
+func HasImage(t testing.TB, ref string) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	_, err := Client(t).ImageInspect(ctx, ref)
+	if err != nil && !errdefs.IsNotFound(err) {
+		t.Fatalf("inspect image %s: %v", ref, err)
+	}
+	return err == nil
+}
+
+// DropImage removes an image from the engine as an operator does, by force; a
+// container that was made from it goes on.
+func DropImage(t testing.TB, ref string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if _, err := Client(t).ImageRemove(ctx, ref, image.RemoveOptions{Force: true, PruneChildren: true}); err != nil && !errdefs.IsNotFound(err) {
+		t.Fatalf("remove image %s: %v", ref, err)
+	}
 }
