@@ -142,7 +142,7 @@ func (c converter) environment(s types.ServiceConfig) map[string]string {
 		case errors.Is(err, fs.ErrNotExist) && !bool(f.Required):
 			continue
 		case err != nil:
-			c.refuse("env file "+c.refusal(f.Path, err), "", at...)
+			c.refuse("env file "+c.refusal(f.Path, err), hintOf(err), at...)
 		}
 		for _, problem := range findings {
 			problem.at = c.at.with(at...)

@@ -142,7 +142,7 @@ func (l *load) optionalEnv(dir string, lookup variables) variables {
 	vars, findings, err := l.readEnv(abs, "", lookup)
 	l.report(findings...)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.report(finding{where: position{file: l.files.show(abs)}, message: l.refusal(abs, err)})
+		l.report(finding{where: position{file: l.files.show(abs)}, message: l.refusal(abs, err), hint: hintOf(err)})
 	}
 	return vars
 }

@@ -113,7 +113,7 @@ func (e extension) open(at path, file, ref string, from base) (base, bool) {
 	next := base{file: filepath.Clean(abs), dir: filepath.Dir(abs), foreign: true}
 	content, err := e.files.read(abs)
 	if err != nil {
-		report(finding{at: at.with("file"), message: e.refusal(abs, err)})
+		report(finding{at: at.with("file"), message: e.refusal(abs, err), hint: hintOf(err)})
 		return next, false
 	}
 	docs, findings := parse(e.files.show(abs), content)

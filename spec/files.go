@@ -49,7 +49,7 @@ func (l *load) readFiles(ctx context.Context, files []string, sc scope) (m model
 func (l *load) parseFile(file string) ([]document, bool) {
 	content, err := l.files.read(file)
 	if err != nil {
-		l.report(finding{where: position{file: l.files.show(file)}, message: l.refusal(file, err)})
+		l.report(finding{where: position{file: l.files.show(file)}, message: l.refusal(file, err), hint: hintOf(err)})
 		return nil, false
 	}
 	docs, findings := parse(l.files.show(file), content)

@@ -124,7 +124,7 @@ func (l *load) includeEnv(inner *scope, in inclusion, sc scope, report func(find
 		vars, findings, err := l.readEnv(abs, "", sc.env.with(own))
 		l.report(findings...)
 		if err != nil {
-			report(finding{at: in.at.with("env_file"), message: "env file " + l.refusal(abs, err)})
+			report(finding{at: in.at.with("env_file"), message: "env file " + l.refusal(abs, err), hint: hintOf(err)})
 			return false
 		}
 		maps.Copy(own, vars)

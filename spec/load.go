@@ -38,6 +38,13 @@ type Options struct {
 	// Drafts are contents of files, by absolute path, that are read instead of
 	// what is there, or is not there yet.
 	Drafts map[string][]byte
+	// Decrypt returns the plain text of a file that is encrypted, for whichever of
+	// the files that is; a [DecryptError] says why it cannot. nil: such files are
+	// refused.
+	Decrypt func(ctx context.Context, e Encrypted) ([]byte, error)
+	// Keys are the files that Decrypt reads, absolute: they belong to what a
+	// watcher must look at as soon as any file is encrypted.
+	Keys []string
 }
 
 // Load reads Compose files and returns the desired state they describe: checked,
@@ -65,11 +72,19 @@ func Survey(ctx context.Context, opts Options) (*Project, error) {
 		return nil, err
 	}
 	r.drafts = opts.Drafts
+	if opts.Decrypt != nil {
+		r.decrypt = func(e Encrypted) ([]byte, error) { return opts.Decrypt(ctx, e) }
+	}
 	l := &load{files: r, opts: opts, spreadTo: map[string]bool{}, casts: loader.ToOptions(&types.ConfigDetails{}, nil).Interpolate.TypeCastMapping}
 	if l.opts.Policy.Dir == "" {
 		l.opts.Policy.Dir = dir
 	}
 	project := l.project(ctx, files)
+	if r.keysMatter {
+		for _, k := range opts.Keys {
+			r.inputs[k] = true
+		}
+	}
 	source := Source{Files: l.names, Inputs: r.list()}
 	if err := errors.Join(ctx.Err(), r.close()); err != nil {
 		return nil, fmt.Errorf("read the desired state: %w", err)
@@ -78,6 +93,10 @@ func Survey(ctx context.Context, opts Options) (*Project, error) {
 		project.Source = source
 	}
 	if len(l.problems) > 0 {
+		for i, p := range l.problems {
+			l.problems[i].Message, l.problems[i].Hint = r.shroud.over(p.Message), r.shroud.over(p.Hint)
+			l.problems[i].Key = r.shroud.over(p.Key) // an item of a list can be a name
+		}
 		return project, &Error{Source: source, Problems: l.problems.sorted()}
 	}
 	return project, nil

@@ -25,12 +25,21 @@ var errOutside = errors.New("lies outside the folder that may be read")
 // leads out.
 var errEscapes = errors.New("is or passes a symbolic link that leads out of the folder")
 
+// errTooLarge says that a file, or what it is once it is decrypted, is more than
+// is read.
+var errTooLarge = fmt.Errorf("is larger than %d KiB", maxFileSize>>10)
+
 // reader reads files of a few folders and nothing else, and remembers which.
 type reader struct {
 	folders []folder
 	drafts  map[string][]byte // contents by absolute path that win over what is there
 	inputs  map[string]bool   // absolute paths that were asked for
 	reads   int
+
+	decrypt    func(Encrypted) ([]byte, error) // nil: nothing can be
+	decrypted  map[string][]byte               // plain texts by absolute path
+	keysMatter bool                            // something was encrypted
+	shroud     shroud
 }
 
 type folder struct {
@@ -40,7 +49,7 @@ type folder struct {
 
 // newReader opens dir and the folders of more. The caller closes it.
 func newReader(dir string, more []string) (*reader, error) {
-	r := &reader{inputs: map[string]bool{}}
+	r := &reader{inputs: map[string]bool{}, decrypted: map[string][]byte{}}
 	for i, d := range append([]string{dir}, more...) {
 		root, err := os.OpenRoot(d)
 		if i > 0 && errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +71,8 @@ func (r *reader) close() error {
 	return errors.Join(errs...)
 }
 
-// read returns the content of an absolute path. Its errors never name content.
+// read returns the content of an absolute path, decrypted. Its errors never name
+// content.
 func (r *reader) read(abs string) ([]byte, error) {
 	abs = filepath.Clean(abs)
 	f, rel, ok := r.locate(abs)
@@ -76,6 +86,22 @@ func (r *reader) read(abs string) ([]byte, error) {
 	if draft, ok := r.drafts[abs]; ok {
 		return draft, nil
 	}
+	if text, ok := r.decrypted[abs]; ok {
+		return text, nil
+	}
+	content, err := open(f, rel)
+	if err != nil {
+		return nil, err
+	}
+	text, err := r.plain(content)
+	if err == nil && r.keysMatter {
+		r.decrypted[abs] = text // a program may have been run for it
+	}
+	return text, err
+}
+
+// open reads a file of a folder.
+func open(f folder, rel string) ([]byte, error) {
 	// O_NONBLOCK: a named pipe must not block the open.
 	file, err := f.root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -98,7 +124,7 @@ func readLimited(file *os.File) ([]byte, error) {
 		return nil, err
 	}
 	if len(content) > maxFileSize {
-		return nil, fmt.Errorf("is larger than %d KiB", maxFileSize>>10)
+		return nil, errTooLarge
 	}
 	return content, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"teal/cmd/teal/internal/config"
+	"teal/controller/secret"
 	"teal/spec"
 )
 
@@ -23,6 +24,7 @@ type wish struct {
 	project   string
 	profiles  []string
 	variables []string
+	ages      []string // files with age identities
 	policy    spec.Policy
 }
 
@@ -34,6 +36,7 @@ func (w *wish) flags(c *cobra.Command) {
 	f.StringVar(&w.project, "project", "", "`name` of the project instead of the file's own")
 	f.StringSliceVar(&w.profiles, "profiles", nil, "active Compose profiles")
 	f.StringArrayVar(&w.variables, "variables", nil, "`KEY=VALUE` for ${KEY} in the file, beside those in .env")
+	f.StringSliceVar(&w.ages, "age-identity", nil, "`files` with age identities, for files that are encrypted with age or SOPS")
 	f.StringSliceVar(&w.policy.AllowOutside, "allow-outside", nil, "further `folders` that env files and included files may be read from")
 	f.StringSliceVar(&w.policy.AllowBinds, "allow-binds", nil, "host `paths` that may be bind-mounted, with all below")
 	f.BoolVar(&w.policy.AllowEngineSocket, "allow-engine-socket", false, "let a bind mount hold the engine's socket, and with it the whole host")
@@ -41,7 +44,7 @@ func (w *wish) flags(c *cobra.Command) {
 	f.StringSliceVar(&w.policy.AllowSecurityOpts, "allow-security-opts", nil, "values of security_opt that may be used")
 	f.StringSliceVar(&w.policy.AllowDrivers, "allow-drivers", nil, "drivers of networks and volumes beside bridge and local")
 	mustMark(config.MarkPairs(f, "variables"))
-	for _, name := range []string{"file", "allow-outside", "allow-binds"} {
+	for _, name := range []string{"file", "age-identity", "allow-outside", "allow-binds"} {
 		mustMark(config.MarkPath(f, name))
 	}
 }
@@ -104,6 +107,11 @@ func (w *wish) options() (spec.Options, error) {
 		}
 		opts.Interpolation[k] = v
 	}
+	keys, err := w.keys()
+	if err != nil {
+		return opts, err
+	}
+	opts.Decrypt, opts.Keys = keys.Decrypt, keys.Files()
 	opts.Files = slices.Clone(w.files)
 	for i, f := range opts.Files {
 		abs, err := filepath.Abs(f)
@@ -115,11 +123,27 @@ func (w *wish) options() (spec.Options, error) {
 	if len(opts.Files) > 0 {
 		return opts, nil
 	}
-	var err error
 	if opts.Dir, err = os.Getwd(); err != nil {
 		return opts, fmt.Errorf("find the current folder: %w", err)
 	}
 	return opts, nil
+}
+
+// keys are those of encrypted files.
+func (w *wish) keys() (*secret.Keys, error) {
+	files := make([]string, len(w.ages))
+	for i, f := range w.ages {
+		abs, err := filepath.Abs(f)
+		if err != nil {
+			return nil, fmt.Errorf("find file %s: %w", f, err)
+		}
+		files[i] = abs
+	}
+	keys, err := secret.New(secret.Options{Identities: files})
+	if refused, ok := errors.AsType[*spec.DecryptError](err); ok {
+		return nil, badInput(refused.Hint, "--age-identity: %s", strings.TrimPrefix(refused.Message, "needs the identities in "))
+	}
+	return keys, err
 }
 
 // refusedFile tells every problem of a desired state.

@@ -177,6 +177,9 @@ func (s *settings) check() (controller.Schedule, error) {
 	if err := s.keeping.check(); err != nil {
 		return controller.Schedule{}, err
 	}
+	if _, err := s.keys(); err != nil {
+		return controller.Schedule{}, err
+	}
 	if strings.Trim(s.id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(s.id) > 40 {
 		return controller.Schedule{}, badInput("--controller web-1", "--controller is %q: small letters, digits and hyphens, at most 40", s.id)
 	}

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
+
 	"teal/controller/access/accesstest"
 	"teal/deploy/docker/dockertest"
 	"teal/deploy/workbench"
@@ -65,6 +67,7 @@ type house struct {
 	id, project   string
 	proxy, server string // addresses
 	cert, key     string // files
+	recipient     *age.X25519Recipient
 	env           []string
 	process       *exec.Cmd
 	log           *os.File

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	"golang.org/x/crypto/bcrypt"
 
 	"teal/deploy/docker/dockertest"
@@ -63,6 +64,7 @@ func (p planted) lines(text string) string {
 func TestSecretsStayWhereTheyArePut(t *testing.T) {
 	h, p := newHouse(t), planted{}
 	registry := h.registry(p)
+	h.identity(p)
 	ref, _ := registry.Push(t, h.project+"/web:1", dockertest.Options{})
 	h.env = append(h.env, "TEAL_VARIABLES=FROM_SETTINGS="+p.plant("a variable of the settings"), "UNRELATED="+p.plant("the controller's environment"))
 	h.start()
@@ -128,12 +130,13 @@ func (h *house) wish(p planted, image, round string, env ...string) {
 	}
 	h.write(".env", "FROM_DOTENV="+secret(".env")+"\n")
 	h.write("app.env", "APP_PASSWORD="+secret("an env file")+"\n")
+	h.encrypt("app.env.age", "APP_KEY="+secret("an encrypted env file")+"\n")
 	h.write("compose.yaml", fmt.Sprintf(`name: %s
 services:
   web:
     image: %s
     stop_grace_period: 1s
-    env_file: [app.env]
+    env_file: [app.env, app.env.age]
     environment:
       PASSWORD: %s
       HTTP_PROXY: http://user:%s@proxy.invalid:3128
@@ -152,6 +155,36 @@ services:
 `, h.project, image, secret("environment"), secret("a URL's password"), strings.Join(append(env, "ROUND: "+round), "\n      "),
 		command, secret("a healthcheck"), secret("an option of logging"), secret("a preview's token"), secret("a probe's query"),
 		secret("a probe's header"), deadline, secret("a test's command"), secret("a test's environment")))
+}
+
+// identity makes the key that encrypts files of the desired state.
+func (h *house) identity(p planted) {
+	h.t.Helper()
+	key, err := age.GenerateX25519Identity()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p["the age identity"] = key.String()
+	h.write("identity", key.String()+"\n")
+	h.recipient = key.Recipient()
+	h.env = append(h.env, "TEAL_AGE_IDENTITY="+filepath.Join(h.folder, "identity"))
+}
+
+// encrypt writes a file that the identity opens.
+func (h *house) encrypt(name, text string) {
+	h.t.Helper()
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, h.recipient)
+	if err == nil {
+		_, err = io.WriteString(w, text)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.write(name, out.String())
 }
 
 // deployments make a good, a failing, a crashing and an undone rollout.
@@ -222,9 +255,14 @@ func (h *house) refusals(p planted, registry string) {
 	for name, edit := range map[string][2]string{
 		"a bad line of an env file": {"app.env", "A=1\n" + p.plant("a bad line") + " : x\nB='" + p.plant("an open quote") + "\n"},
 		"a bad line of .env":        {".env", "A B " + p.plant("a bad line of .env") + "\n"},
+		"a bad encrypted line":      {"app.env.age", "A B " + p.plant("a bad encrypted line") + "\n"},
 	} {
 		h.noTest(p, registry+"/x:1", name)
-		h.write(edit[0], edit[1])
+		write := h.write
+		if strings.HasSuffix(edit[0], ".age") {
+			write = h.encrypt
+		}
+		write(edit[0], edit[1])
 		refused("not a valid line", "plan", "-f", "compose.yaml")
 	}
 	h.noTest(p, registry+"/x:1", "bad types")
@@ -238,6 +276,13 @@ func (h *house) refusals(p planted, registry string) {
 		}
 		h.write("bad.yaml", strings.Replace(string(text), from, to, 1))
 		refused("bad.yaml", "apply", "-f", "bad.yaml")
+	}
+	for _, text := range []string{
+		"services: {web: {image: \"" + p.plant("an encrypted image") + " x\"}}",
+		"services: {web: {image: x, stop_grace_period: " + p.plant("an encrypted duration") + "}}",
+	} {
+		h.encrypt("bad.yaml", text)
+		refused("(hidden)", "plan", "-f", "bad.yaml")
 	}
 	secret := p.plant("a URL's password in the settings")
 	for _, args := range [][]string{

@@ -3,6 +3,7 @@
 package main
 
 import (
+	_ "filippo.io/age"                          // want depguard
 	_ "github.com/coreos/go-systemd/v22/daemon" // want depguard
 	_ "github.com/docker/docker/client"         // want depguard
 	_ "github.com/robfig/cron/v3"               // want depguard
