@@ -41,6 +41,10 @@ func (c *Controller) Events(_ context.Context, q api.EventQuery) (api.EventPage,
 	return page, nil
 }
 
+// Note stores events that are not the controller's own, and tells of them as of
+// any other.
+func (c *Controller) Note(events ...reconcile.Event) { c.note(events...) }
+
 // History implements [api.Controller].
 func (c *Controller) History(_ context.Context, app spec.Name, limit int) (api.HistoryList, error) {
 	_, known, err := c.opts.Store.Load(app)

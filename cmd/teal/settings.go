@@ -28,6 +28,7 @@ type settings struct {
 	docker       string
 	placing      placing
 	keeping      keeping
+	notifying    notifying
 	subnet       string
 	proxy        string
 	nginx        nginxSettings
@@ -140,6 +141,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.docker, "docker", "", "`address` of the Docker Engine (default: DOCKER_HOST, or the local socket)")
 	s.placing.flags(f)
 	s.keeping.flags(f)
+	s.notifying.flags(f)
 	f.StringVar(&s.subnet, "ingress-subnet", "", "`network` (CIDR) of teal-ingress when it has to be made (default: a free one)")
 	f.StringVar(&s.proxy, "proxy", proxyEmbedded, "the `driver` of the proxy: embedded or nginx")
 	s.nginx.flags(f)
@@ -178,6 +180,9 @@ func (s *settings) check() (controller.Schedule, error) {
 		return controller.Schedule{}, err
 	}
 	if _, err := s.keys(); err != nil {
+		return controller.Schedule{}, err
+	}
+	if err := s.notifying.read(); err != nil {
 		return controller.Schedule{}, err
 	}
 	if strings.Trim(s.id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(s.id) > 40 {

@@ -30,6 +30,7 @@ const (
 	stopAPI        = 5 * time.Second
 	stopController = 20 * time.Second
 	stopProber     = 10 * time.Second
+	stopNotifier   = 10 * time.Second
 )
 
 // wiring ties the rooms together for one run of the controller.
@@ -77,6 +78,10 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newRecordsSize(w.db, w.log))
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	notifier, err := w.openNotifier()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	w.core = controller.New(w.options(prober, sources, registry))
 	serving := api.Options{Logger: w.log, Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{})}
 	local := serving
@@ -91,17 +96,20 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	if w.carrier.run != nil {
 		w.parts.start(ctx, "proxy's figures", stopProber, w.carrier.run)
 	}
+	if notifier != nil {
+		w.parts.start(ctx, "notifications", stopNotifier, notifier.Run)
+	}
 	w.parts.start(ctx, "controller", stopController, w.core.Run)
 	w.parts.start(ctx, "API", 2*stopAPI, func(ctx context.Context) error {
 		return api.Serve(ctx, listener, handler, stopAPI, w.log)
 	})
 	w.serveDoors(ctx, doors, serving)
-	notifier, err := systemd.New(w.core, w.log)
+	manager, err := systemd.New(w.core, w.log)
 	if err != nil {
 		return err
 	}
-	if notifier != nil {
-		w.parts.start(ctx, "service manager", stopAPI, notifier.Run)
+	if manager != nil {
+		w.parts.start(ctx, "service manager", stopAPI, manager.Run)
 	}
 	w.log.Info("api was opened", "socket", w.socketPath(), "controller_id", w.id, "version", version())
 	return nil

@@ -21,6 +21,8 @@ type Table struct {
 	Key    string   // in the file; the flag's own name is then no key
 	Fields []string // that may be given beside the URL
 	Paths  []string // fields that hold paths, commas between several; relative ones are relative to the file's folder
+	// Instead is the field that may stand in the place of the URL; empty: none.
+	Instead string
 }
 
 // Annotations of a table's flag.
@@ -28,6 +30,7 @@ const (
 	tableKey    = "teal_key"
 	tableFields = "teal_fields"
 	tablePaths  = "teal_field_paths"
+	tableElse   = "teal_field_instead"
 )
 
 // mainField is the one that is not a parameter.
@@ -38,7 +41,7 @@ func MarkTable(flags *pflag.FlagSet, name string, t Table) error {
 	for _, a := range []struct {
 		name   string
 		values []string
-	}{{tableKey, []string{t.Key}}, {tableFields, t.Fields}, {tablePaths, t.Paths}} {
+	}{{tableKey, []string{t.Key}}, {tableFields, t.Fields}, {tablePaths, t.Paths}, {tableElse, []string{t.Instead}}} {
 		if err := flags.SetAnnotation(name, a.name, a.values); err != nil {
 			return err
 		}
@@ -84,7 +87,7 @@ func (f *filler) fitsFields(x *pflag.Flag, name, fields *yaml.Node) {
 		}
 		given[field.Value] = true
 	}
-	if !given[mainField] {
+	if instead := x.Annotations[tableElse][0]; !given[mainField] && (instead == "" || !given[instead]) {
 		f.problem(f.at(name), "%s.%s has no %s", key(x), name.Value, mainField)
 	}
 }
