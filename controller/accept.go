@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"teal/controller/api"
+	"teal/controller/schedule"
 	"teal/reconcile"
 	"teal/spec"
 )
@@ -74,6 +75,7 @@ func (c *Controller) check(o offer, before map[spec.Name]reconcile.Desired) erro
 	}
 	policy := c.opts.Policy
 	policy.Hosts = c.hostNames()
+	policy.CheckRange = schedule.Check
 	policy.Dir = o.project.Source.Dir() // who may speak to the socket may name it
 	if err := o.project.Validate(policy); err != nil {
 		return &api.Error{Reason: api.ReasonInvalid, Message: "project " + o.project.Name + " is not acceptable", Details: problems(err)}

@@ -25,7 +25,7 @@ func (c *Controller) Command(_ context.Context, app spec.Name, req api.CommandRe
 		return result, err
 	}
 	command := reconcile.Command{Token: req.Token, Verb: req.Verb, Rollout: req.Rollout, By: req.By, At: now()}
-	if err := applicable(state, &command); err != nil {
+	if err := c.applicable(state, &command); err != nil {
 		return api.CommandResult{}, err
 	}
 	fresh, err := c.opts.Store.Command(app, command)
@@ -54,29 +54,31 @@ func wellFormed(req api.CommandRequest) error {
 // applicable refuses a command that was meant for something else, or that makes
 // no sense now. Promote and abort without a rollout mean the present one, and
 // are bound to it here.
-func applicable(state reconcile.State, c *reconcile.Command) error {
+func (c *Controller) applicable(state reconcile.State, command *reconcile.Command) error {
 	rec := state.Record
-	if c.Rollout != "" && !present(rec, c.Rollout) {
+	if command.Rollout != "" && !present(state, command.Rollout) {
 		return &api.Error{
 			Reason:  api.ReasonStale,
-			Message: fmt.Sprintf("rollout %s is not the present one of %s%s", c.Rollout, rec.Name, instead(rec)),
+			Message: fmt.Sprintf("rollout %s is not the present one of %s%s", command.Rollout, rec.Name, instead(rec)),
 			Hint:    "teal status " + rec.Name.String(),
 		}
 	}
-	if why := reconcile.Refusal(input(state, reconcile.World{}), rec, *c); why != "" {
-		return &api.Error{Reason: api.ReasonNotNow, Message: string(c.Verb) + ": " + why, Hint: "teal status " + rec.Name.String()}
+	if why := reconcile.Refusal(c.input(state, reconcile.World{}), rec, *command); why != "" {
+		return &api.Error{Reason: api.ReasonNotNow, Message: string(command.Verb) + ": " + why, Hint: "teal status " + rec.Name.String()}
 	}
-	if c.Rollout == "" && rec.Candidate != nil && (c.Verb == reconcile.VerbPromote || c.Verb == reconcile.VerbAbort) {
-		c.Rollout = rec.Candidate.Rollout
+	if command.Rollout == "" && rec.Candidate != nil && (command.Verb == reconcile.VerbPromote || command.Verb == reconcile.VerbAbort) {
+		command.Rollout = rec.Candidate.Rollout
 	}
 	return nil
 }
 
 // present reports whether a rollout is one that a command can still be about.
-func present(rec reconcile.Record, rollout string) bool {
+func present(state reconcile.State, rollout string) bool {
+	rec := state.Record
 	return rec.Candidate != nil && rec.Candidate.Rollout == rollout ||
 		rec.Hold != nil && rec.Hold.Rollout == rollout ||
-		rec.Candidate == nil && rec.Stable != nil && rec.Stable.Rollout == rollout
+		rec.Candidate == nil && rec.Stable != nil && rec.Stable.Rollout == rollout ||
+		rec.Candidate == nil && rollout == reconcile.Waiting(state.Desired.Generation)
 }
 
 func instead(rec reconcile.Record) string {

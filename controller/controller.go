@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"teal/controller/api"
+	"teal/controller/schedule"
 	"teal/controller/source"
 	"teal/reconcile"
 	"teal/spec"
@@ -49,7 +50,7 @@ type Options struct {
 	Parallel int
 	// Resync is when every app is looked at although nothing was heard; the zero
 	// value means every 30 seconds.
-	Resync  Schedule
+	Resync  schedule.Schedule
 	Sources []Source
 	// Policy says what a desired state may ask of the host. Sources have theirs.
 	Policy spec.Policy
@@ -136,6 +137,7 @@ type Controller struct {
 	accepting sync.Mutex // one acceptance at a time
 	family    family     // who depends on whom
 	orphans   orphans
+	book      schedule.Book
 	summon    chan struct{} // asks for the proxy to be supervised
 	tidy      chan struct{} // asks for images to be looked at
 }
@@ -145,7 +147,7 @@ func New(opts Options) *Controller {
 	if opts.Parallel <= 0 {
 		opts.Parallel = defaultParallel
 	}
-	if opts.Resync.next == nil {
+	if opts.Resync.IsZero() {
 		opts.Resync = mustInterval(defaultResync)
 	}
 	opts.Limits = opts.Limits.withDefaults()
@@ -172,8 +174,8 @@ func New(opts Options) *Controller {
 }
 
 // mustInterval reads a schedule of this package's own.
-func mustInterval(text string) Schedule {
-	s, err := ParseSchedule(text)
+func mustInterval(text string) schedule.Schedule {
+	s, err := schedule.Parse(text)
 	if err != nil {
 		panic(err)
 	}

@@ -79,7 +79,7 @@ func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (t
 	c.proxyAnswered(ctx, state, saw)
 	leapt, before := c.leap(), state.Record
 	state.Record = c.onTime(app, before, leapt)
-	decision := reconcile.Next(input(state, saw.world))
+	decision := reconcile.Next(c.input(state, saw.world))
 	if err := c.save(app, before, decision); err != nil {
 		return time.Time{}, err
 	}
@@ -99,10 +99,11 @@ func (c *Controller) pass(ctx context.Context, app spec.Name, release func()) (t
 }
 
 // input puts together what a decision rests on.
-func input(state reconcile.State, world reconcile.World) reconcile.Input {
+func (c *Controller) input(state reconcile.State, world reconcile.World) reconcile.Input {
+	at := now()
 	return reconcile.Input{
-		Now: now(), Record: state.Record, Desired: state.Desired, World: world,
-		Commands: state.Commands, Previous: state.Previous,
+		Now: at, Record: state.Record, Desired: state.Desired, World: world,
+		Commands: state.Commands, Closed: c.book.Closed(state.Desired.Service.Calendars, at), Previous: state.Previous,
 	}
 }
 

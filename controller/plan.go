@@ -96,7 +96,7 @@ func (c *Controller) planApp(ctx context.Context, app spec.Name, wish reconcile.
 	if err != nil {
 		return plan, err
 	}
-	in := input(state, world)
+	in := c.input(state, world)
 	if why := c.resolve(ctx, &in); why != "" {
 		plan.Blocked = why
 		return plan, nil

@@ -58,7 +58,7 @@ func (c *Controller) describe(ctx context.Context, app spec.Name) (*reconcile.St
 		return nil, nil
 	}
 	world, stale := c.present(ctx, state)
-	s := reconcile.Describe(input(state, world))
+	s := reconcile.Describe(c.input(state, world))
 	if stale != nil {
 		s.Synced = reconcile.Condition{}
 		s.Synced.Reason, s.Synced.Message = c.lostWords(state.Desired.Service, stale)
@@ -131,7 +131,7 @@ func (c *Controller) conditionCounts() map[[2]string]int {
 			continue // a scrape is no place to tell of it: the passes do
 		}
 		world := c.memory.last(app)
-		s := reconcile.Describe(input(state, world))
+		s := reconcile.Describe(c.input(state, world))
 		out[[2]string{"serving", string(reasonOf(s.Serving))}]++
 		out[[2]string{"synced", string(reasonOf(s.Synced))}]++
 	}

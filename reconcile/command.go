@@ -34,6 +34,10 @@ func (t *turn) command(c Command) string {
 	}
 	switch c.Verb {
 	case VerbPromote:
+		if t.rec.Phase == Idle {
+			t.admit(c)
+			return ""
+		}
 		cand := *t.rec.Candidate
 		cand.Promoted = true
 		t.rec.Candidate = &cand
@@ -59,6 +63,9 @@ func by(c Command) string {
 // Refusal says why c cannot be done to an app with record rec, in words for its
 // sender; empty means it can.
 func Refusal(in Input, rec Record, c Command) string {
+	if c.Verb == VerbPromote && c.Rollout == Waiting(in.Desired.Generation) && (&turn{in: in, rec: rec}).waits() {
+		return ""
+	}
 	if c.Rollout != "" && (rec.Candidate == nil || rec.Candidate.Rollout != c.Rollout) {
 		if c.Verb == VerbPromote || c.Verb == VerbAbort {
 			return fmt.Sprintf("rollout %s is not under way any more", c.Rollout)

@@ -26,6 +26,7 @@ func Describe(in Input) Status {
 			s.Deadline = t.gateDeadline()
 		}
 	}
+	s.Closed = t.closure()
 	s.Serving, s.Synced = t.servingCondition(), t.syncedCondition()
 	s.Colours, s.Containers = t.colours(), t.whereabouts()
 	s.Next = t.hints()
@@ -126,6 +127,8 @@ func (t *turn) syncedCondition() Condition {
 		return Condition{Reason: ReasonHostAway, Message: t.waitsForHost()}
 	case rec.Backoff != nil:
 		return t.backoffCondition()
+	case t.waits():
+		return t.closedCondition()
 	case !t.synced():
 		return Condition{Message: "not looked at yet"}
 	case t.in.Desired.Orphaned:
@@ -171,6 +174,8 @@ func (t *turn) gateCondition() Condition {
 		return Condition{Message: "Staged: the test runs"}
 	case c.Pinned:
 		return Condition{Reason: ReasonPinned, Message: fmt.Sprintf("Staged on %s; active pins %s", c.Colour, c.Colour.Other())}
+	case t.shut():
+		return Condition{Reason: t.in.Closed.Reason, Message: fmt.Sprintf("Staged on %s, gets the traffic later: %s", c.Colour, t.in.Closed)}
 	case !t.gateOpen():
 		return Condition{Reason: ReasonAwaitPromotion, Message: "Staged on " + string(c.Colour) + ", waits to be promoted"}
 	}
@@ -259,6 +264,8 @@ func (t *turn) hints() []string {
 	switch {
 	case t.rec.Phase == Staged && !t.rec.Candidate.Pinned && !t.gateOpen():
 		out = append(out, "teal promote "+app, "teal abort "+app)
+	case t.waits():
+		out = append(out, "teal promote "+app)
 	case t.rec.Phase != Idle && refuseAbort(t.rec) == "":
 		out = append(out, "teal abort "+app)
 	case t.held() && t.rec.Hold.Rollout != "":

@@ -4,7 +4,7 @@ package reconcile
 // whose window is over and removes what nobody needs.
 func (t *turn) idle() move {
 	if c, ok := t.wish(); ok {
-		if _, away := t.awayPlace(); !away {
+		if _, away := t.awayPlace(); !away && t.begins(&c) {
 			return t.begin(c)
 		}
 	}

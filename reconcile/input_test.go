@@ -185,9 +185,12 @@ func (d draw) container(i int) Container {
 func (d draw) input() Input {
 	in := Input{Now: d.now, Record: d.record(), World: d.world()}
 	in.Desired = Desired{Generation: int64(d.n("generation", 4)), Service: d.service("wish"), Orphaned: d.yes("orphaned"), Pruned: d.n("pruned", 9) == 0}
+	if d.yes("closed") {
+		in.Closed = &Closure{Reason: ReasonFrozen, Message: "frozen", Next: d.now.Add(time.Duration(d.n("opens", 3)-1) * time.Hour)}
+	}
 	for i := range d.n("commands", 2) {
 		in.Commands = append(in.Commands, Command{
-			Token: fmt.Sprint("t", i), Rollout: rapid.SampledFrom([]string{"", "r-1", "r-7"}).Draw(d.T, "meant"),
+			Token: fmt.Sprint("t", i), Rollout: rapid.SampledFrom([]string{"", "r-1", "r-7", Waiting(in.Desired.Generation)}).Draw(d.T, "meant"),
 			Verb: rapid.SampledFrom([]Verb{VerbPromote, VerbAbort, VerbUndo, VerbRetry, "dance"}).Draw(d.T, "verb"),
 		})
 	}

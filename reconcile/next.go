@@ -31,6 +31,8 @@ type Input struct {
 	Desired  Desired
 	World    World
 	Commands []Command
+	// Closed is why no new rollout may begin now; nil: it may.
+	Closed *Closure
 	// Previous is the newest revision in history that was stable before the
 	// present one; undo goes there when no standby is left.
 	Previous *Placement

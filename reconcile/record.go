@@ -41,8 +41,11 @@ type Record struct {
 	Hold            *Hold      `json:"hold,omitempty"`
 	Override        *Override  `json:"override,omitempty"`
 	Backoff         *Backoff   `json:"backoff,omitempty"`
-	Rollouts        int64      `json:"rollouts"`           // counts rollouts, for their ids
-	Degraded        string     `json:"degraded,omitempty"` // why stable was not chosen but found
+	// Admitted is the generation that may begin outside of its windows, because a
+	// person said so; 0: none.
+	Admitted int64  `json:"admitted,omitempty"`
+	Rollouts int64  `json:"rollouts"`           // counts rollouts, for their ids
+	Degraded string `json:"degraded,omitempty"` // why stable was not chosen but found
 	// Restored: it came from a backup, and what runs was not compared with it yet.
 	Restored bool `json:"restored,omitempty"`
 	// Ahead is the newest generation that containers carried then, if it was newer
@@ -108,8 +111,10 @@ type Candidate struct {
 	SkipGates bool         `json:"skip_gates"` // active, undo: gates and bake are skipped, health never
 	Pinned    bool         `json:"pinned"`     // active pins the other colour: stops at Staged
 	Promoted  bool         `json:"promoted"`   // the gate was opened by a command
-	Test      TestResult   `json:"test,omitempty"`
-	Verified  time.Time    `json:"verified"` // when it became Staged
+	// Admitted: a person let it begin outside of the windows.
+	Admitted bool       `json:"admitted,omitempty"`
+	Test     TestResult `json:"test,omitempty"`
+	Verified time.Time  `json:"verified"` // when it became Staged
 	// Replicas are how many were verified. One that is wanted since then is made
 	// when the rollout is over, or verified in its turn while it is Staged.
 	Replicas int       `json:"replicas,omitempty"`

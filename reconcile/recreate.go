@@ -62,7 +62,7 @@ func (t *turn) keepDependency() move {
 	if _, away := t.awayPlace(); away {
 		return stop
 	}
-	if c, ok := t.wishDependency(); ok {
+	if c, ok := t.wishDependency(); ok && t.begins(&c) {
 		return t.begin(c)
 	}
 	return t.removeIdle(filter(t.containers(), func(c Container) bool {

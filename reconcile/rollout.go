@@ -24,10 +24,12 @@ func (t *turn) preparing() move {
 	if c.Pulled {
 		return t.to(Starting, startLimit)
 	}
-	if _, away := t.awayPlace(); away {
-		return t.wait()
-	}
-	if _, waits := t.awaits(); waits {
+	_, away := t.awayPlace()
+	_, waits := t.awaits()
+	switch {
+	case (away || waits || t.backingOff(StepPull)) && t.postpone():
+		return again
+	case away || waits:
 		return t.wait()
 	}
 	return t.do(Step{Kind: StepPull, Image: c.Revision.Image, Hosts: t.places(), Why: "rollout " + c.Rollout})

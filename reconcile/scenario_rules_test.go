@@ -30,6 +30,7 @@ func (s *scenario) checkRules(in Input, d Decision) {
 	if p := d.Record.Phase; p != Idle && p != Staged && len(d.Steps) == 0 && d.Again.IsZero() {
 		s.t.Errorf("L5: %s waits for nothing", p.Words())
 	}
+	s.checkClosed(in, d)
 	s.checkStable(in, d)
 	s.checkRevisions()
 }
@@ -162,5 +163,18 @@ func (s *scenario) checkRevisions() {
 	}
 	if len(seen) > 2 {
 		s.t.Errorf("S4: %d revisions have containers", len(seen))
+	}
+}
+
+// checkClosed: outside of the windows nothing begins by itself but a way back,
+// and what never served before does not get its gate opened by the time.
+func (s *scenario) checkClosed(in Input, d Decision) {
+	c, had := d.Record.Candidate, in.Record.Candidate
+	if in.Closed == nil || c == nil || had != nil || in.Record.Stable == nil || d.Record.Admitted == in.Desired.Generation {
+		return
+	}
+	back := in.Record.Standby != nil && in.Record.Standby.Revision.ID == c.Revision.ID || in.Previous != nil && in.Previous.Revision.ID == c.Revision.ID
+	if c.Trigger != TriggerUndo && !back {
+		s.t.Errorf("a rollout of %s began although: %s", c.Revision.Image.Ref, in.Closed)
 	}
 }

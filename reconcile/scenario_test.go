@@ -30,6 +30,7 @@ type scenario struct {
 	record   Record
 	host     *host
 	commands []Command
+	closed   *Closure
 	tokens   int
 	history  []Rollout
 	events   []Event
@@ -125,7 +126,7 @@ func (s *scenario) forget() { s.tape, s.events = nil, nil }
 func (s *scenario) input() Input {
 	return Input{
 		Now: s.now, Record: s.record, Desired: s.desired, World: s.host.world(),
-		Commands: s.commands, Previous: s.previous(),
+		Commands: s.commands, Closed: s.closed, Previous: s.previous(),
 	}
 }
 

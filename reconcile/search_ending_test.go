@@ -46,11 +46,31 @@ func (s *search) checkWaiting(n node, mask int) {
 	}
 }
 
+// checkShut lets the world calm down with the windows closed for ever: what was
+// begun ends, stable serves if it can, and the rest waits in Idle.
+func (s *search) checkShut(n node, mask int) {
+	good := [versions + 1]bool{true, true, mask&1 != 0, mask&2 != 0, true}
+	e, ok := s.calmed(n, mask+8, good)
+	if !ok {
+		return
+	}
+	f := e.node
+	if p := phases[f.phase]; p != Idle && (p != Staged || !f.pinned) {
+		s.breach(n, "L5/L6 with windows closed it settles in %s", p.Words())
+	}
+	if f.stCol >= 0 && good[f.stVer] && f.stKnown && (f.route != f.stCol || !f.answers(f.route, f.routeVer, f.targets)) {
+		s.breach(n, "L3 with windows closed, stable could serve and does not")
+	}
+	if d, m := s.decide(f); len(d.Steps) > 0 || m != f {
+		s.breach(n, "S17 with windows closed, a settled world is not left alone")
+	}
+}
+
 // calmed takes what is left of the budget away and settles n.
 func (s *search) calmed(n node, mask int, good [versions + 1]bool) (ending, bool) {
 	was := n
-	n.edits, n.crashes, n.cmds, n.flaky, n.aways = 0, 0, 0, 0, 0
-	n.abortReq, n.promoteReq, n.undoReq = false, false, false
+	n.edits, n.crashes, n.cmds, n.flaky, n.aways, n.shuts = 0, 0, 0, 0, 0, 0
+	n.abortReq, n.promoteReq, n.undoReq, n.admitReq = false, false, false, false
 	e := s.settle(n, mask, good)
 	if !e.ok {
 		s.breach(was, "L1 no fixpoint: the planner acts for ever")
@@ -131,7 +151,7 @@ func (s *search) calm(n node, good [versions + 1]bool, apart bool) (node, bool) 
 		}
 	}
 	if !apart {
-		m.away = 0
+		m.away, m.shut = 0, false
 	}
 	switch {
 	case m != n:

@@ -50,6 +50,8 @@ type node struct {
 	heldVer               int8
 	heldGen               int8
 	override              int8 // generation, 0 none
+	admitted              int8 // generation, 0 none
+	admits                bool // the candidate
 	degraded              bool
 
 	sl              [2][2]slot // by colour and host
@@ -62,13 +64,15 @@ type node struct {
 	away   int8 // host b: 0 answers, 1 is away, 2 is away and nothing is remembered of it
 	aways  int8 // what is left of the budget for that
 	unseen int8 // how long the candidate has waited for it
+	shut   bool // deploy windows are closed
+	shuts  int8 // what is left of the budget for that
 	adopt  bool // the wish names a container of before Teal
 
 	att                         int8
 	edits, crashes, cmds, flaky int8
 	failing                     bool // requests fail under the candidate
 	abortReq, promoteReq        bool
-	undoReq                     bool
+	undoReq, admitReq           bool
 }
 
 type slot struct{ ver, health int8 }
@@ -167,6 +171,12 @@ func (n node) input() Input {
 	if n.undoReq {
 		cmd(VerbUndo)
 	}
+	if n.admitReq {
+		in.Commands = append(in.Commands, Command{Token: "admit", Verb: VerbPromote, Rollout: Waiting(int64(n.sgen))})
+	}
+	if n.shut {
+		in.Closed = &Closure{Reason: ReasonOutsideWindow, Next: clock.Add(24 * time.Hour)}
+	}
 	return in
 }
 
@@ -198,6 +208,7 @@ func (n node) record() Record {
 	if n.degraded {
 		r.Degraded = "degraded"
 	}
+	r.Admitted = int64(n.admitted)
 	return r
 }
 
@@ -213,7 +224,7 @@ func (n node) candidate() *Candidate {
 	c := &Candidate{
 		Placement: *n.placement(n.cVer, n.cCol, true), Trigger: triggers[n.cTrigger],
 		Settings: *service(n.cVer, 0, n.manual).Rollout, Pulled: n.pulled, Created: n.created,
-		SkipGates: n.skip, Pinned: n.pinned, Promoted: n.token,
+		SkipGates: n.skip, Pinned: n.pinned, Promoted: n.token, Admitted: n.admits,
 	}
 	c.Generation = int64(n.cGen)
 	if p := phases[n.phase]; p == Staged || p == Switching || p == Confirming {
@@ -263,13 +274,14 @@ func (n node) with(r Record) node {
 	if r.Override != nil {
 		n.override = int8(r.Override.Generation)
 	}
-	n.degraded = r.Degraded != ""
+	n.degraded, n.admitted = r.Degraded != "", int8(r.Admitted)
 	return n
 }
 
 func (n node) withCandidate(c *Candidate) node {
 	n.cVer, n.cCol, n.cGen, n.cTrigger, n.unseen = 0, -1, 0, 0, dlNone
 	n.pulled, n.created, n.skip, n.pinned, n.token, n.switched, n.verdict, n.hasEvidence = false, false, false, false, false, false, false, false
+	n.admits = c != nil && c.Admitted
 	if c == nil {
 		n.failing = false
 		return n

@@ -14,12 +14,12 @@ var (
 )
 
 // budget is what the environment may do along one path.
-type budget struct{ edits, crashes, cmds, flaky, aways int8 }
+type budget struct{ edits, crashes, cmds, flaky, aways, shuts int8 }
 
 func start(b budget) node {
 	return node{
 		sver: 1, sgen: 1, stCol: -1, cCol: -1, sbyCol: -1, route: -1, hosts: 1,
-		edits: b.edits, crashes: b.crashes, cmds: b.cmds, flaky: b.flaky, aways: b.aways,
+		edits: b.edits, crashes: b.crashes, cmds: b.cmds, flaky: b.flaky, aways: b.aways, shuts: b.shuts,
 	}
 }
 
@@ -34,7 +34,7 @@ var (
 // TestSearch visits every state the planner can come to and checks the safety
 // of each decision, and from each state that the world settles as it should.
 func TestSearch(t *testing.T) {
-	small, full := budget{2, 1, 1, 1, 0}, budget{2, 2, 1, 1, 0}
+	small, full := budget{2, 1, 1, 1, 0, 0}, budget{2, 2, 1, 1, 0, 0}
 	for _, c := range []struct {
 		name   string
 		begin  func(*node)
@@ -45,10 +45,13 @@ func TestSearch(t *testing.T) {
 	}{
 		{"automatic gate", oneHost, false, 3, small, full},
 		{"manual gate", gated, false, 3, small, full},
-		{"active named", oneHost, true, 3, budget{2, 1, 0, 0, 0}, budget{2, 1, 1, 1, 0}},
-		{"two hosts", twoHosts, false, 2, budget{1, 2, 0, 0, 1}, budget{2, 1, 1, 1, 1}},
-		{"adopted", adopted, false, 3, budget{2, 1, 1, 0, 0}, full},
-		{"adopted, active named", adopted, true, 2, budget{1, 1, 1, 0, 0}, budget{2, 1, 1, 1, 0}},
+		{"active named", oneHost, true, 3, budget{2, 1, 0, 0, 0, 0}, budget{2, 1, 1, 1, 0, 0}},
+		{"two hosts", twoHosts, false, 2, budget{1, 2, 0, 0, 1, 0}, budget{2, 1, 1, 1, 1, 0}},
+		{"adopted", adopted, false, 3, budget{2, 1, 1, 0, 0, 0}, full},
+		{"windows", oneHost, false, 2, budget{2, 0, 1, 0, 0, 1}, budget{2, 1, 1, 1, 0, 2}},
+		{"windows, manual gate", gated, false, 2, budget{2, 0, 1, 0, 0, 1}, budget{2, 1, 1, 0, 0, 2}},
+		{"windows, active named", oneHost, true, 2, budget{1, 1, 0, 0, 0, 1}, budget{2, 1, 1, 0, 0, 1}},
+		{"adopted, active named", adopted, true, 2, budget{1, 1, 1, 0, 0, 0}, budget{2, 1, 1, 1, 0, 0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := c.small
@@ -75,7 +78,7 @@ type search struct {
 	newest    int8
 	decisions int
 	longest   int
-	settled   [8]map[node]ending
+	settled   [12]map[node]ending
 }
 
 type ending struct {
@@ -113,6 +116,9 @@ func (s *search) run(first node) {
 			if n.away != 0 {
 				s.checkWaiting(n, mask)
 			}
+			if n.shut {
+				s.checkShut(n, mask)
+			}
 		}
 	}
 }
@@ -129,7 +135,7 @@ func (s *search) decide(n node) (Decision, node) {
 	s.decisions++
 	d := Next(n.input())
 	m := n.with(d.Record)
-	m.abortReq, m.promoteReq, m.undoReq = false, false, false
+	m.abortReq, m.promoteReq, m.undoReq, m.admitReq = false, false, false, false
 	for _, step := range d.Steps {
 		if step.Kind == StepEnsure && step.Ensure.Generation > 0 {
 			m.att |= 1 << step.Ensure.Generation
@@ -191,6 +197,7 @@ func (s *search) environment(n node) (out []node) {
 		}
 	}
 	s.hosts(n, add)
+	s.windows(n, add)
 	if n.crashes > 0 && n.route >= 0 { // the proxy is back with an older table
 		older := func(m *node) { m.targets, m.pvVer, m.pvTargets, m.crashes = 1<<m.hosts-1, 0, 0, m.crashes-1 }
 		add(func(m *node) { older(m); m.route, m.routeVer, m.targets = -1, 0, 0 })
@@ -226,6 +233,19 @@ func (s *search) hosts(n node, add func(func(*node))) {
 	}
 	if n.away > 0 {
 		add(func(m *node) { m.away = 0 })
+	}
+}
+
+// windows close and open, and a person lets begin what waits.
+func (s *search) windows(n node, add func(func(*node))) {
+	if n.shuts > 0 && !n.shut {
+		add(func(m *node) { m.shut, m.shuts = true, m.shuts-1 })
+	}
+	if n.shut {
+		add(func(m *node) { m.shut = false })
+	}
+	if n.shut && n.cmds > 0 && n.phase == 0 && !n.admitReq {
+		add(func(m *node) { m.admitReq, m.cmds = true, m.cmds-1 })
 	}
 }
 

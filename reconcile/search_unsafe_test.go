@@ -29,6 +29,11 @@ func unsafe(n node, d Decision, m node) (out []string) {
 	if m.stCol >= 0 && (m.stCol != n.stCol || m.stVer != n.stVer) && n.route != m.stCol && !takenOver {
 		say("S3 stable was recorded although the proxy does not serve it")
 	}
+	back := m.sbyCol < 0 && n.sbyCol == m.cCol && n.sbyVer == m.cVer
+	begun := n.cCol < 0 && m.cCol >= 0
+	if begun && n.shut && n.stCol >= 0 && n.stKnown && m.stVer == n.stVer && !back && triggers[m.cTrigger] != TriggerUndo && m.admitted != m.sgen {
+		say("W1 a rollout began outside of the windows")
+	}
 	if n.away != 0 {
 		unsafeAway(n, d, m, say)
 	}

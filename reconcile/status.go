@@ -26,6 +26,9 @@ type Status struct {
 	Hold     *Hold          `json:"hold,omitempty"`
 	Override *Override      `json:"override,omitempty"`
 	Backoff  *Backoff       `json:"backoff,omitempty"`
+	// Closed is why no new rollout may begin now, and when the next one may; nil:
+	// it may.
+	Closed *Closure `json:"closed,omitempty"`
 	// Away are the hosts of the app that do not answer.
 	Away []AwayHost `json:"away,omitempty"`
 	// Containers tells where each of them is; none while there is only one host,

@@ -214,6 +214,8 @@ const (
 	ReasonClockSet       Reason = "ClockSet"
 	ReasonRebuilt        Reason = "RecordsRebuilt"
 	ReasonRestored       Reason = "RecordsRestored"
+	ReasonOutsideWindow  Reason = "OutsideWindow" // its deploy window is not open
+	ReasonFrozen         Reason = "Frozen"
 )
 
 // Failure says what went wrong.

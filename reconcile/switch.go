@@ -92,6 +92,13 @@ func (t *turn) gateOpen() bool {
 	case c.SkipGates || c.Promoted:
 		return true
 	}
+	return c.Settings.Promotion.Mode == spec.PromotionAuto || t.selfOpens() && t.closed(c) == nil
+}
+
+// selfOpens reports whether the gate has waited long enough to open by itself,
+// which it does inside of the windows.
+func (t *turn) selfOpens() bool {
+	c := t.rec.Candidate
 	p := c.Settings.Promotion
 	switch p.Mode {
 	case spec.PromotionManual:
@@ -100,7 +107,7 @@ func (t *turn) gateOpen() bool {
 		return !t.in.Now.Before(c.Verified.Add(p.After.D()))
 	case spec.PromotionAuto:
 	}
-	return true
+	return false
 }
 
 // gateDue reports whether a manual gate has waited as long as it may.
@@ -117,6 +124,8 @@ func (t *turn) atGate() move {
 	switch {
 	case c.Pinned:
 		return stop // the file says so; only an edit opens it
+	case t.selfOpens():
+		return t.waitUntil(t.in.Closed.Next)
 	case p.Mode == spec.PromotionAfter:
 		return t.waitUntil(c.Verified.Add(p.After.D()))
 	case t.gateDue():

@@ -89,7 +89,7 @@ func (t *turn) takeIn() move {
 // belong to a generation and end with it.
 func (t *turn) acknowledge() {
 	t.rec.Generation = t.in.Desired.Generation
-	t.rec.Hold, t.rec.Override = nil, nil
+	t.rec.Hold, t.rec.Override, t.rec.Admitted = nil, nil, 0
 	if s, r := t.rec.Stable, t.in.Desired.Service.Rollout; s != nil && s.Adopted && r != nil {
 		p := *s
 		p.Health = r.Health // nobody verified it by what it was probed with
@@ -177,6 +177,7 @@ func (t *turn) begin(c Candidate) move {
 	c.Rollout = fmt.Sprintf("r-%d", t.rec.Rollouts)
 	c.Generation = t.in.Desired.Generation
 	c.Started, c.Accepted = t.in.Now, t.in.Desired.Accepted
+	c.Admitted = t.rec.Admitted != 0 && t.rec.Admitted == c.Generation
 	if c.Trigger == TriggerUndo {
 		c.Accepted = t.in.Now
 	} else {

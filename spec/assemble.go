@@ -53,6 +53,8 @@ type said struct {
 	publish *Publish
 	hosts   []string
 	adopt   []Adopted
+
+	calendars []Calendar
 }
 
 func (l *load) said(m model, name string, service map[string]any) said {
@@ -72,6 +74,7 @@ func (l *load) said(m model, name string, service map[string]any) said {
 	if raw, ok := service[keyAdopt]; ok {
 		out.adopt = adopted(value{at.with(keyAdopt), raw, report}, out.rollout != nil, out.hosts)
 	}
+	out.calendars = l.calendars(report, at, service)
 	return out
 }
 

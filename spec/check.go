@@ -86,6 +86,7 @@ func (c *checker) service(at path, s Service, all []Service) {
 	c.hosts(at.with(keyHosts), s)
 	c.adopted(at.with(keyAdopt), s)
 	c.publish(at.with("x-teal", "publish"), s)
+	c.calendars(at, s)
 	if s.Rollout == nil {
 		c.replicaPorts(at, s)
 		return

@@ -32,6 +32,7 @@ func (c converter) service(s types.ServiceConfig, said said) Service {
 		PullPolicy: c.pullPolicy(s.PullPolicy),
 		Hosts:      said.hosts,
 		Adopt:      said.adopt,
+		Calendars:  said.calendars,
 		Rollout:    said.rollout,
 	}
 	out.Container = c.container(s, said.rollout != nil)

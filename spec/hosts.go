@@ -48,22 +48,31 @@ func (r PortRange) String() string {
 	return strconv.Itoa(r.From) + "-" + strconv.Itoa(r.To)
 }
 
-// spread gives the services of m that do not say where they run the hosts that
-// the file names for all.
+// spread gives the services of m what the file says for all of them, if they do
+// not say it themselves: where they run, when they are rolled out.
 func (l *load) spread(m model) {
-	raw, ok := m.data[keyHosts]
-	if !ok {
-		return
-	}
-	for name, s := range mapping(m.data["services"]) {
-		service := mapping(s)
-		if _, own := service[keyHosts]; own || service == nil {
+	for _, key := range ownTop {
+		raw, ok := m.data[key]
+		if !ok {
 			continue
 		}
-		service[keyHosts] = clone(raw)
-		l.spreadTo[name] = true
-		m.places.underlay(m.places.moved(path{keyHosts}, path{"services", name, keyHosts}))
+		for name, s := range mapping(m.data["services"]) {
+			service := mapping(s)
+			if service == nil || says(service, key) {
+				continue
+			}
+			service[key] = clone(raw)
+			l.spreadTo[name+" "+key] = true
+			m.places.underlay(m.places.moved(path{key}, path{"services", name, key}))
+		}
 	}
+}
+
+// says reports whether a service has key, or what means the same in its x-teal.
+func says(service map[string]any, key string) bool {
+	_, own := service[key]
+	_, inside := mapping(service["x-teal"])[strings.TrimPrefix(key, "x-teal-")]
+	return own || inside
 }
 
 // hosts reads a name or a list of names.

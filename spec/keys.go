@@ -192,6 +192,6 @@ func meantKey(key string, own []string) string {
 
 // ownKeys are Teal's keys of a service, ownTop those of a file.
 var (
-	ownKeys = []string{"x-teal", keyHosts, keyAdopt}
-	ownTop  = []string{keyHosts}
+	ownKeys = []string{"x-teal", keyHosts, keyAdopt, keyWindows, keyFreezes}
+	ownTop  = []string{keyHosts, keyWindows, keyFreezes}
 )

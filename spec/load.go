@@ -112,7 +112,7 @@ type load struct {
 	name     string
 	held     []finding // of services; those of inactive ones are dropped
 	settled  map[string]bool
-	spreadTo map[string]bool // services that have the file's hosts
+	spreadTo map[string]bool // "SERVICE KEY" of what the file says for all services
 	problems Errors
 }
 
@@ -151,7 +151,7 @@ func (l *load) reportNew(places index, f finding) {
 }
 
 func (l *load) keep(f finding) {
-	if len(f.at) > 2 && f.at[2] == keyHosts && l.spreadTo[f.at[1]] {
+	if len(f.at) > 2 && l.spreadTo[f.at[1]+" "+f.at[2]] {
 		f.at = f.at[2:] // said once, where it was written
 	}
 	l.problems = append(l.problems, Problem{

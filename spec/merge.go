@@ -26,9 +26,7 @@ func (l *load) mergeDocument(m *model, over document) bool {
 	for name, service := range mapping(over.data["services"]) {
 		replaceLists(mapping(mapping(m.data["services"])[name]), mapping(service))
 	}
-	if _, ok := over.data[keyHosts]; ok {
-		delete(m.data, keyHosts)
-	}
+	replaceOwn(m.data, over.data)
 	m.places.override(over.places)
 	var merged map[string]any
 	ok := l.compose(m.places, func() (err error) {
@@ -157,13 +155,27 @@ func remove(data map[string]any, p path) {
 // replaceLists keeps the lists of our own keys whole: Compose appends lists when
 // it merges, which makes nonsense of a command.
 func replaceLists(base, over map[string]any) {
-	if _, ok := over[keyHosts]; ok {
-		delete(base, keyHosts)
-	}
+	replaceOwn(base, over)
 	b, o := mapping(base["x-teal"]), mapping(over["x-teal"])
 	for _, p := range [][2]string{{"test", "command"}, {"health", "status"}} {
 		if _, ok := mapping(o[p[0]])[p[1]]; ok {
 			delete(mapping(b[p[0]]), p[1])
+		}
+	}
+	for _, key := range []string{"windows", "freezes"} {
+		if _, ok := o[key]; ok {
+			delete(b, key)
+			delete(base, "x-teal-"+key) // the same, written beside
+		}
+	}
+}
+
+// replaceOwn lets what over says for all services stand alone.
+func replaceOwn(base, over map[string]any) {
+	for _, key := range ownTop {
+		if _, ok := over[key]; ok {
+			delete(base, key)
+			delete(mapping(base["x-teal"]), strings.TrimPrefix(key, "x-teal-"))
 		}
 	}
 }

@@ -38,6 +38,9 @@ type Policy struct {
 	// AllowDrivers are drivers of networks and volumes beside bridge and local.
 	// Naming bridge also allows a network to choose a bridge of the host.
 	AllowDrivers []string `json:"allow_drivers,omitempty"`
+	// CheckRange says what is wrong with a deploy window or a freeze; nil: that is
+	// not checked.
+	CheckRange func(Range) error `json:"-"`
 }
 
 // harmless are the capabilities that engines grant by default, and those that

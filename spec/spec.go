@@ -85,8 +85,10 @@ type Service struct {
 	Hosts []string `json:"hosts,omitempty"`
 	// Adopt names containers that Teal did not make and that serve until the
 	// first rollout has replaced them.
-	Adopt   []Adopted `json:"adopt,omitempty"`
-	Rollout *Rollout  `json:"rollout,omitempty"`
+	Adopt []Adopted `json:"adopt,omitempty"`
+	// Calendars say when a new rollout may begin: when all of them let it.
+	Calendars []Calendar `json:"calendars,omitempty"`
+	Rollout   *Rollout   `json:"rollout,omitempty"`
 }
 
 // Adopted is a container that was there before Teal. It is never started,

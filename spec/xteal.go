@@ -12,7 +12,7 @@ import (
 func xteal(v value, exposed []int, checked bool) *Rollout {
 	r := defaultRollout()
 	v = v.without(elsewhere)
-	f := v.fields("active", "strategy", "promotion", "route", "health", "test", "drain", "bake", "standby", "retry", "publish")
+	f := v.fields("active", "strategy", "promotion", "route", "health", "test", "drain", "bake", "standby", "retry", "publish", "windows", "freezes")
 	if a, ok := f["active"]; ok {
 		r.Active = Active(a.one(string(ActiveAuto), string(ActiveBlue), string(ActiveGreen)))
 	}

@@ -150,7 +150,7 @@ func (g goal) reached(list api.StatusList) (bool, error) {
 		case s.Hold != nil && s.Hold.Generation == want.Generation && s.Phase == reconcile.Idle:
 			return true, &failure{code: exitFailed, message: app.String() + " was not brought to what is wanted"}
 		default:
-			done = done && s.Observed >= want.Generation && (synced(s) || s.Synced.Reason == reconcile.ReasonPinned)
+			done = done && s.Observed >= want.Generation && (synced(s) || s.Synced.Reason == reconcile.ReasonPinned || s.Closed != nil && s.Closed.Waits)
 		}
 	}
 	return done, nil

@@ -93,6 +93,9 @@ func (p *program) request(o order, s reconcile.Status) (api.CommandRequest, erro
 	if req.Rollout == "" {
 		req.Rollout = s.Rollout
 	}
+	if req.Rollout == "" && o.verb == reconcile.VerbPromote && s.Closed != nil && s.Closed.Waits {
+		req.Rollout = reconcile.Waiting(s.Generation)
+	}
 	if req.Rollout == "" && (o.verb == reconcile.VerbPromote || o.verb == reconcile.VerbAbort) {
 		return req, &failure{
 			code:    exitFailed,
@@ -200,7 +203,7 @@ func ranAsWanted(r reconcile.Rollout, verb reconcile.Verb) bool {
 
 func (p *program) promoteVerb() *cobra.Command {
 	return p.orderVerb(reconcile.VerbPromote, "Give the staged version the traffic",
-		"Opens the gate of a rollout that is staged, and waits until the traffic has moved.")
+		"Opens the gate of a rollout that is staged, and waits until the traffic has moved.\nA version that waits for its deploy window, or for the end of a freeze, is rolled\nout now.")
 }
 
 func (p *program) abortVerb() *cobra.Command {

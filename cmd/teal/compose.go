@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"teal/cmd/teal/internal/config"
+	"teal/controller/schedule"
 	"teal/controller/secret"
 	"teal/spec"
 )
@@ -100,6 +101,7 @@ func (w *wish) options() (spec.Options, error) {
 		ProjectName: w.project, Profiles: w.profiles, Policy: w.policy,
 		Interpolation: map[string]string{},
 	}
+	opts.Policy.CheckRange = schedule.Check
 	for _, kv := range w.variables {
 		k, v, ok := strings.Cut(kv, "=")
 		if !ok || k == "" {

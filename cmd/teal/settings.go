@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"teal/cmd/teal/internal/config"
-	"teal/controller"
+	"teal/controller/schedule"
 	"teal/deploy/docker"
 )
 
@@ -157,27 +157,27 @@ func (s *settings) flags(c *cobra.Command) {
 var notInFile = []string{"config", "rebuild", "replace-proxy"}
 
 // check refuses settings that contradict each other.
-func (s *settings) check() (controller.Schedule, error) {
+func (s *settings) check() (schedule.Schedule, error) {
 	if s.proxy != proxyEmbedded && s.proxy != proxyNginx {
-		return controller.Schedule{}, badInput("--proxy embedded", "--proxy is %q; there are: embedded, nginx", s.proxy)
+		return schedule.Schedule{}, badInput("--proxy embedded", "--proxy is %q; there are: embedded, nginx", s.proxy)
 	}
 	if s.parallel < 1 || s.parallel > 256 {
-		return controller.Schedule{}, badInput("--max-parallel 8", "--max-parallel is %d, not a number from 1 to 256", s.parallel)
+		return schedule.Schedule{}, badInput("--max-parallel 8", "--max-parallel is %d, not a number from 1 to 256", s.parallel)
 	}
 	if s.engineLimit < time.Second || s.engineLimit > 10*time.Minute {
-		return controller.Schedule{}, badInput("--engine-limit 30s", "--engine-limit is %s, not from 1s to 10m", s.engineLimit)
+		return schedule.Schedule{}, badInput("--engine-limit 30s", "--engine-limit is %s, not from 1s to 10m", s.engineLimit)
 	}
 	if err := s.checkListening(); err != nil {
-		return controller.Schedule{}, err
+		return schedule.Schedule{}, err
 	}
 	if err := s.network.check(); err != nil {
-		return controller.Schedule{}, err
+		return schedule.Schedule{}, err
 	}
 	if err := s.checkPlaces(); err != nil {
-		return controller.Schedule{}, err
+		return schedule.Schedule{}, err
 	}
 	if err := s.keeping.check(); err != nil {
-		return controller.Schedule{}, err
+		return schedule.Schedule{}, err
 	}
 	if _, err := s.keys(); err != nil {
 		return controller.Schedule{}, err
@@ -186,13 +186,13 @@ func (s *settings) check() (controller.Schedule, error) {
 		return controller.Schedule{}, err
 	}
 	if strings.Trim(s.id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(s.id) > 40 {
-		return controller.Schedule{}, badInput("--controller web-1", "--controller is %q: small letters, digits and hyphens, at most 40", s.id)
+		return schedule.Schedule{}, badInput("--controller web-1", "--controller is %q: small letters, digits and hyphens, at most 40", s.id)
 	}
-	schedule, err := controller.ParseSchedule(s.resync)
+	every, err := schedule.Parse(s.resync)
 	if err != nil {
-		return schedule, badInput("--resync 30s", "--resync: %v", err)
+		return every, badInput("--resync 30s", "--resync: %v", err)
 	}
-	return schedule, nil
+	return every, nil
 }
 
 // checkListening refuses addresses that cannot be listened on; somebody else's

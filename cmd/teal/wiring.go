@@ -16,6 +16,7 @@ import (
 	"teal/cmd/teal/internal/systemd"
 	"teal/controller"
 	"teal/controller/api"
+	"teal/controller/schedule"
 	"teal/controller/source"
 	"teal/deploy/docker"
 	"teal/deploy/proxy/embedded"
@@ -37,7 +38,7 @@ const (
 type wiring struct {
 	*program
 	settings
-	resync controller.Schedule
+	resync schedule.Schedule
 	log    *slog.Logger
 	parts  *services
 

@@ -22,7 +22,7 @@ var model = []mutant{
 	}, search(""), []string{"L3", "L5/L6"}},
 	{"5: the hold is keyed by the version and never released by a new generation", []edit{
 		{"reconcile/wish.go", "return t.rec.Hold != nil && t.rec.Hold.Generation == t.in.Desired.Generation", "return t.rec.Hold != nil && t.resolved() && t.rec.Hold.Revision == t.wanted().ID"},
-		{"reconcile/wish.go", "t.rec.Hold, t.rec.Override = nil, nil", "t.rec.Override = nil"},
+		{"reconcile/wish.go", "t.rec.Hold, t.rec.Override, t.rec.Admitted = nil, nil, 0", "t.rec.Override = nil"},
 	}, search(""), []string{"L2", "L4"}},
 	{"6: a generation is acknowledged before its rollout is recorded", []edit{
 		{"reconcile/wish.go", "if !t.resolved() || t.rec.Generation", "if t.rec.Stable != nil && t.in.Record.Generation == t.in.Desired.Generation || !t.resolved() || t.rec.Generation"},
@@ -72,7 +72,7 @@ var model = []mutant{
 		{"reconcile/adopt.go", "\ts := t.rec.Stable\n\tif t.rec", "\ts := t.rec.Stable\n\tif s == nil {\n\t\treturn onward\n\t}\n\tif t.rec"},
 	}, search("adopted"), []string{"S12 an adopted container was stopped before"}},
 	{"20: a rollout begins while a host is away", []edit{
-		{"reconcile/idle.go", "if _, away := t.awayPlace(); !away {", "if _, away := t.awayPlace(); !away || away {"},
+		{"reconcile/idle.go", "if _, away := t.awayPlace(); !away && t.begins(&c) {", "if _, away := t.awayPlace(); !away || away {"},
 	}, search("two_hosts"), []string{"a rollout began"}},
 	{"21: steps are decided for a host that is away", []edit{
 		{"reconcile/settle.go", "if t.isAway(t.place(n)) || ", "if "},

@@ -143,6 +143,7 @@ func (r *run) command() {
 	if s == nil {
 		return
 	}
+	r.windows.admit(s.Name)
 	if r.chance(2) {
 		r.fitting(s.Name)
 		return

@@ -31,6 +31,7 @@ func (b *book) saved(app spec.Name, before reconcile.State, d reconcile.Decision
 	b.begun(app, before, d)
 	b.effects(app, old, d)
 	b.gate(app, old, rec)
+	b.r.windows.held(app, before, d)
 	b.stable(app, old, rec)
 	b.standby(app, before, rec)
 }
@@ -172,6 +173,10 @@ func (b *book) commands(app spec.Name, before reconcile.State, d reconcile.Decis
 		c := before.Commands[i]
 		b.r.log("command %s of %s taken: %q", c.Verb, app, answer)
 		if answer != "" || c.Verb != reconcile.VerbPromote && c.Verb != reconcile.VerbAbort {
+			continue
+		}
+		if before.Record.Phase == reconcile.Idle && c.Rollout == reconcile.Waiting(before.Desired.Generation) {
+			b.r.saw("command promote let begin what waited")
 			continue
 		}
 		if was := before.Record.Candidate; was == nil || was.Rollout != c.Rollout {

@@ -35,13 +35,15 @@ const (
 	L5  rule = "L5"
 	L6  rule = "L6"
 	L7  rule = "L7"
+	// W1: nothing begins outside of its deploy windows.
+	W1 rule = "W1"
 	// Hosts: nothing begins while a host is away that it needs.
 	Hosts rule = "hosts"
 	// World: the fakes and the simulation itself work.
 	World rule = "world"
 )
 
-var rules = []rule{S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12, S14, S15, S16, S17, L1, L2, L3, L4, L5, L6, L7, Hosts}
+var rules = []rule{S1, S2, S3, S4, S5, S6, S7, S8, S9, S10, S11, S12, S14, S15, S16, S17, L1, L2, L3, L4, L5, L6, L7, W1, Hosts}
 
 // checked counts that rules were held against what just happened; fail is only
 // believed of a rule that was.

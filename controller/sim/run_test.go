@@ -44,6 +44,7 @@ type run struct {
 
 	strangers []string // containers that are not ours
 	wish      *wish
+	windows   *windows
 	book      *book
 	trace     []string
 	checks    map[rule]int   // how often each rule was checked
@@ -66,6 +67,7 @@ func newRun(seed uint64, shape shape) *run {
 		checks: map[rule]int{}, seen: map[string]int{},
 	}
 	r.book = newBook(r)
+	r.windows = newWindows(r)
 	if shape.hosts() {
 		r.hosts = []string{"a", "b", "c"}[:2+r.rng.IntN(2)]
 		r.engine.Hosts(r.hosts...)

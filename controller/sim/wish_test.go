@@ -99,6 +99,7 @@ func (w *wish) some() *spec.Service {
 func (w *wish) edit() {
 	w.dirty = true
 	s := w.some()
+	w.r.windows.edit(s)
 	if s == nil || w.r.chance(25) {
 		w.addOrRemove()
 		return

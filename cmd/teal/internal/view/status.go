@@ -183,6 +183,9 @@ func remarks(s reconcile.Status, o Options) []string {
 		out = append(out, fmt.Sprintf("again in %s  %s (try %d)",
 			length(b.Next.Sub(o.Now)), o.paint(busy, string(b.Failure.Reason)+": "+Clean(b.Failure.Message)), b.Attempts+1))
 	}
+	if c := s.Closed; c != nil && !c.Waits { // else Synced says so
+		out = append(out, closed(*c, o))
+	}
 	next := strings.Join(s.Next, " | ")
 	if h := s.Hold; h != nil {
 		line := fmt.Sprintf("last  gen %d  %s held: %s", h.Generation, ShortImage(h.Image), o.paint(bad, heldWords(*h)))
@@ -195,6 +198,15 @@ func remarks(s reconcile.Status, o Options) []string {
 		out = append(out, "next  "+Clean(next))
 	}
 	return out
+}
+
+// closed tells when the next rollout may begin, and why none may now.
+func closed(c reconcile.Closure, o Options) string {
+	out := "next allowed not in sight"
+	if !c.Next.IsZero() {
+		out = fmt.Sprintf("next allowed %s (in %s)", c.Next.Format("Mon 2006-01-02 15:04 MST"), length(c.Next.Sub(o.Now)))
+	}
+	return out + "  " + o.paint(faint, string(c.Reason)+": "+Clean(c.Message))
 }
 
 // heldWords tells why, and how the containers ended.

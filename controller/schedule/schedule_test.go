@@ -1,4 +1,4 @@
-package controller
+package schedule
 
 import (
 	"errors"
@@ -19,9 +19,9 @@ func TestScheduleNext(t *testing.T) {
 		"TZ=UTC 15 10 * * mon-fri":        time.Date(2026, 11, 23, 10, 15, 0, 0, time.UTC),
 		"CRON_TZ=America/New_York @daily": time.Date(2026, 11, 23, 5, 0, 0, 0, time.UTC),
 	} {
-		s, err := ParseSchedule(text)
+		s, err := Parse(text)
 		if err != nil {
-			t.Errorf("ParseSchedule(%q): %v", text, err)
+			t.Errorf("Parse(%q): %v", text, err)
 			continue
 		}
 		if got := s.Next(from); !got.Equal(want) {
@@ -36,18 +36,18 @@ func TestScheduleRefuses(t *testing.T) {
 		"TZ=", "TZ=UTC", "CRON_TZ=", "CRON_TZ=Nowhere/City * * * * *", "* * * *", "* * * * * *",
 		"61 * * * *", "*/0 * * * *", "0 0 31 2 *", "0 0 30 2 *", "CRON_TZ=UTC 0 0 31 4 *", "\x00",
 	} {
-		if s, err := ParseSchedule(text); !errors.Is(err, ErrSchedule) {
-			t.Errorf("ParseSchedule(%q) = %v, %v; want ErrSchedule", text, s, err)
+		if s, err := Parse(text); !errors.Is(err, ErrSchedule) {
+			t.Errorf("Parse(%q) = %v, %v; want ErrSchedule", text, s, err)
 		}
 	}
 }
 
-func FuzzParseSchedule(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{"30s", "TZ=", "@every 1s", "*/5 * * * *", "CRON_TZ=UTC 1 2 3 4 5", "1-2/3,4 * * * *"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := ParseSchedule(text)
+		s, err := Parse(text)
 		if err != nil {
 			return
 		}

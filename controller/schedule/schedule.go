@@ -1,4 +1,8 @@
-package controller
+// Package schedule says when something is due and when a rollout may begin:
+// intervals and cron expressions, jitter, deploy windows and freezes. It promises
+// that what it accepts comes to pass: a date that never comes is refused. All
+// moments are arguments; the package reads no clock.
+package schedule
 
 import (
 	"errors"
@@ -9,24 +13,24 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// Schedule says when every app is looked at although nothing was heard of it.
+// Schedule says when something is due.
 type Schedule struct {
 	text string
 	next func(time.Time) time.Time
 }
 
 // shortestInterval bounds schedules from below: a full look costs the engine a
-// listing per app.
+// listing per app, and a git source a connection.
 const shortestInterval = time.Second
 
-// ErrSchedule is what every error of [ParseSchedule] wraps.
+// ErrSchedule is what every error of [Parse] wraps.
 var ErrSchedule = errors.New("schedule not understood")
 
-// ParseSchedule reads an interval ("30s", "@every 1m", at least one second) or a
+// Parse reads an interval ("30s", "@every 1m", at least one second) or a
 // cron expression of five fields ("*/5 * * * *", also @hourly, @daily and their
 // like), which may begin with "CRON_TZ=Area/City ". A date that never comes is
 // refused.
-func ParseSchedule(text string) (Schedule, error) {
+func Parse(text string) (Schedule, error) {
 	trimmed := strings.TrimSpace(text)
 	if trimmed == "" {
 		return Schedule{}, fmt.Errorf("%w: it is empty; write an interval such as 30s or a cron expression such as */5 * * * *", ErrSchedule)
@@ -41,12 +45,15 @@ func ParseSchedule(text string) (Schedule, error) {
 	if err != nil {
 		return Schedule{}, fmt.Errorf("%w: %q: %w", ErrSchedule, text, err)
 	}
-	// The parser looks five years ahead; any day will do to look from.
-	if parsed.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+	if parsed.Next(someDay).IsZero() {
 		return Schedule{}, fmt.Errorf("%w: %q names a date that never comes", ErrSchedule, text)
 	}
 	return Schedule{text: trimmed, next: parsed.Next}, nil
 }
+
+// someDay is where to look from for a date that never comes: the parser looks
+// five years ahead.
+var someDay = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // interval is a schedule of equal steps.
 func interval(text string, d time.Duration) (Schedule, error) {
@@ -77,3 +84,6 @@ func (s Schedule) Next(t time.Time) time.Time {
 	}
 	return s.next(t)
 }
+
+// IsZero reports whether s has no moments at all.
+func (s Schedule) IsZero() bool { return s.next == nil }
