@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -65,7 +66,7 @@ func (p Project) Restricted(c Calendar) Project {
 	}
 	services := make([]Service, len(p.Services))
 	for i, s := range p.Services {
-		s.Calendars = append(s.Calendars[:len(s.Calendars):len(s.Calendars)], c)
+		s.Calendars = append(slices.Clip(s.Calendars), c)
 		services[i] = s
 	}
 	p.Services = services
