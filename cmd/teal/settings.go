@@ -180,7 +180,7 @@ func (s *settings) check() (schedule.Schedule, error) {
 		return schedule.Schedule{}, err
 	}
 	if _, err := s.keys(); err != nil {
-		return controller.Schedule{}, err
+		return schedule.Schedule{}, err
 	}
 	if err := s.notifying.read(); err != nil {
 		return controller.Schedule{}, err
