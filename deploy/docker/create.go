@@ -44,6 +44,7 @@ func (e *Engine) createOnce(ctx context.Context, r request, avoid avoided) error
 	if err != nil {
 		return err
 	}
+	defer e.askBeside(ctx, r, networks, avoid)()
 	err = e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error {
 		_, err := a.ContainerCreate(ctx, r.config, r.host, networks, nil, r.id.name())
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -109,6 +108,9 @@ func (e *Engine) bringUp(ctx context.Context, r request, found container.Inspect
 		if err := e.join(ctx, r, found); err != nil {
 			return false, err
 		}
+		if moved, err := e.leftBehind(ctx, r, found, avoid); moved || err != nil {
+			return err == nil, err
+		}
 		return e.start(ctx, r, found, avoid)
 	}
 	return false, infra(reconcile.ReasonEngineUnavailable, "container %s is %q", r.id.name(), found.State.Status)
@@ -130,13 +132,14 @@ func (e *Engine) start(ctx context.Context, r request, found container.InspectRe
 		return e.portTaken(ctx, r, found, err, avoid)
 	case notItsOwn(err):
 		return false, permanent(reconcile.ReasonEngineRefused, "%v; the host has no such address: configure one of those that it has (ip address)", err)
-	case reason != reconcile.ReasonAddressTaken && !errdefs.IsNotFound(err) && !halfStarted(err, found.ID):
+	case reason != reconcile.ReasonAddressTaken && !errdefs.IsNotFound(err) && !halfStarted(err, found.ID) && !foreignAddress(err):
 		return lostAnswer(ctx, err), err
 	}
-	if endpoint := found.NetworkSettings.Networks[e.ingress.Name]; endpoint != nil && endpoint.IPAMConfig != nil {
-		if a, wrong := netip.ParseAddr(endpoint.IPAMConfig.IPv4Address); wrong == nil {
-			avoid.addresses[a] = true
-		}
+	if a, ok := fixedTo(found.NetworkSettings.Networks[e.ingress.Name]); ok {
+		avoid.addresses[a] = true
+	}
+	if halfStarted(err, found.ID) {
+		avoid.portsOf(r, found)
 	}
 	e.log.Warn("container cannot start in its place and is made again", keyContainer, r.id.name(), keyError, err)
 	if removing := e.discard(ctx, found.ID); removing != nil {

@@ -42,11 +42,19 @@ func notItsOwn(err error) bool {
 	return strings.Contains(err.Error(), "cannot assign requested address")
 }
 
-// halfStarted reports whether an engine that was killed in the middle of
-// starting a container cannot start it any more: its runtime has a task of that
-// id that the engine knows nothing of (seen with 20.10).
+// halfStarted reports whether an engine that ended in the middle of starting a
+// container cannot start it any more: its runtime has a task of that id, or the
+// folder of one, that the engine knows nothing of (seen with 20.10, killed and
+// stopped).
 func halfStarted(err error, id string) bool {
-	return strings.Contains(err.Error(), "task "+id+": already exists")
+	text := err.Error()
+	return strings.Contains(text, "task "+id+": already exists") || strings.Contains(text, id+": file exists")
+}
+
+// foreignAddress reports whether a container cannot start because its address is
+// of another subnet than its network's: that was made anew, or had a double.
+func foreignAddress(err error) bool {
+	return strings.Contains(err.Error(), "does not belong to any of this network's subnets")
 }
 
 // said returns the reason that the engine's own words give, if they do.

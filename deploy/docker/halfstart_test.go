@@ -3,6 +3,7 @@ package docker_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,9 +18,19 @@ import (
 	"teal/spec"
 )
 
-// An engine that was killed while it started a container says this to every
-// later start of it.
+// An engine that ended while it started a container says this to every later
+// start of it.
 func TestAHalfStartedContainerIsMadeAgain(t *testing.T) {
+	for _, words := range []string{
+		"task %s: already exists: unknown",
+		"failed to start shim: mkdir /run/containerd/io.containerd.runtime.v2.task/moby/%s: file exists: unknown",
+	} {
+		halfStarted(t, words)
+	}
+}
+
+func halfStarted(t *testing.T, words string) {
+	t.Helper()
 	var refused atomic.Int32
 	dial := dockertest.Client(t).Dialer()
 	behind := &httputil.ReverseProxy{
@@ -33,7 +44,7 @@ func TestAHalfStartedContainerIsMadeAgain(t *testing.T) {
 		if id = id[strings.LastIndex(id, "/")+1:]; start && refused.Add(1) == 1 {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusInternalServerError)
-			json.NewEncoder(w).Encode(map[string]string{"message": "task " + id + ": already exists: unknown"})
+			json.NewEncoder(w).Encode(map[string]string{"message": fmt.Sprintf(words, id)})
 			return
 		}
 		behind.ServeHTTP(w, r)

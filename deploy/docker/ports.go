@@ -106,7 +106,7 @@ type blamed struct {
 }
 
 // blamedPorts are the container's published ports that cause names; all of them
-// if it names none.
+// if it names none, or there is no cause.
 func blamedPorts(found container.InspectResponse, cause error) []blamed {
 	var all, named []blamed
 	for port, bindings := range found.HostConfig.PortBindings {
@@ -117,7 +117,7 @@ func blamedPorts(found container.InspectResponse, cause error) []blamed {
 			}
 			one := blamed{inside: port.Int(), outside: outside, address: b.HostIP}
 			all = append(all, one)
-			if regexp.MustCompile(`:` + b.HostPort + `(\D|$)`).MatchString(cause.Error()) {
+			if cause != nil && regexp.MustCompile(`:`+b.HostPort+`(\D|$)`).MatchString(cause.Error()) {
 				named = append(named, one)
 			}
 		}

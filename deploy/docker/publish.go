@@ -32,10 +32,22 @@ type publication struct {
 // avoided is what a step has found out to be taken.
 type avoided struct {
 	addresses map[netip.Addr]bool
-	ports     map[int]string // who has them
+	ports     map[int]string      // who has them
+	asked     map[netip.Addr]bool // whether something answered there, see Engine.held
 }
 
-func newAvoided() avoided { return avoided{addresses: map[netip.Addr]bool{}, ports: map[int]string{}} }
+func newAvoided() avoided {
+	return avoided{addresses: map[netip.Addr]bool{}, ports: map[int]string{}, asked: map[netip.Addr]bool{}}
+}
+
+// portsOf adds the ports that a container publishes from the host's range.
+func (a avoided) portsOf(r request, found container.InspectResponse) {
+	for _, b := range blamedPorts(found, nil) {
+		if slices.Contains(r.publication.inside, b.inside) && !r.publication.isFixed(b.inside) {
+			a.ports[b.outside] = "a container that the engine forgot"
+		}
+	}
+}
 
 // words say who has the ports that were found out to be taken.
 func (a avoided) words() string {

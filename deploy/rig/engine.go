@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (h *Host) pidFile() string { return filepath.Join(h.folder, "docker.pid") }
 // once it answers: a second or two.
 func (h *Host) StartEngine(ctx context.Context) error {
 	config := filepath.Join(h.folder, "daemon.json")
-	if err := os.WriteFile(config, []byte("{}\n"), 0o644); err != nil {
+	if err := os.WriteFile(config, []byte(cmp.Or(h.opts.Daemon, "{}")+"\n"), 0o644); err != nil {
 		return fmt.Errorf("write the engine's configuration: %w", err)
 	}
 	args := []string{

@@ -20,9 +20,11 @@ type HostOptions struct {
 	// DataSize bounds what the engine can keep, in bytes: its data lies in memory
 	// then. 0: in the host's folder, without a bound.
 	DataSize int64
-	TLS      bool // the engine also listens on TCP port 2376 with mutual TLS, see [Host.TLSFiles]
-	SSH      bool // an sshd on port 22 that lets root in with [Host.Identity]
-	Nginx    bool // an nginx with a folder of its own at /etc/nginx, see [Host.NginxFolder]
+	// Daemon is the engine's daemon.json. Empty: {}.
+	Daemon string
+	TLS    bool // the engine also listens on TCP port 2376 with mutual TLS, see [Host.TLSFiles]
+	SSH    bool // an sshd on port 22 that lets root in with [Host.Identity]
+	Nginx  bool // an nginx with a folder of its own at /etc/nginx, see [Host.NginxFolder]
 }
 
 // Host is one host of a rig: its own address, processes and mounts. Make one
@@ -78,8 +80,8 @@ func (r *Rig) seat(name string, opts HostOptions) (*Host, error) {
 	if !nameRule.MatchString(name) {
 		return nil, fmt.Errorf("host name %q: must be 1 to 24 small letters, digits and dashes", name)
 	}
-	if (opts.TLS || opts.LiveRestore || opts.DataSize != 0) && !opts.Docker {
-		return nil, fmt.Errorf("host %s: TLS, LiveRestore and DataSize are the engine's: they need Docker", name)
+	if (opts.TLS || opts.LiveRestore || opts.DataSize != 0 || opts.Daemon != "") && !opts.Docker {
+		return nil, fmt.Errorf("host %s: TLS, LiveRestore, DataSize and Daemon are the engine's: they need Docker", name)
 	}
 	if opts.DataSize < 0 {
 		return nil, fmt.Errorf("host %s: DataSize is %d bytes", name, opts.DataSize)
