@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -40,10 +41,11 @@ func (e *Engine) ensureIngress(ctx context.Context) (ingressNetwork, error) {
 	defer e.networks.Unlock()
 	found, ok, err := e.findNetwork(ctx, e.ingress.Name)
 	if err == nil && !ok {
-		if err := e.createIngress(ctx); err != nil {
-			return ingressNetwork{}, err
+		// Another controller may make one at the same moment, and have the subnet.
+		failed := e.createIngress(ctx)
+		if found, ok, err = e.findNetwork(ctx, e.ingress.Name); err == nil && !ok {
+			err = cmp.Or(failed, error(infra(reconcile.ReasonEngineUnavailable, "network %s was removed as soon as it was made", e.ingress.Name)))
 		}
-		found, err = e.inspectNetwork(ctx, e.ingress.Name)
 	}
 	if err != nil {
 		return ingressNetwork{}, err
@@ -90,8 +92,13 @@ func (e *Engine) createIngress(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lasting := true // each is another network's
 	for _, subnet := range candidates {
-		if overlapsAny(subnet, taken) {
+		if overlapsAny(subnet, taken.networks) {
+			continue
+		}
+		lasting = false
+		if overlapsAny(subnet, taken.interfaces) {
 			continue
 		}
 		err = e.createNetwork(ctx, e.ingress.Name, network.CreateOptions{
@@ -104,7 +111,11 @@ func (e *Engine) createIngress(ctx context.Context) error {
 			return err
 		}
 	}
-	return permanent(reconcile.ReasonEngineRefused, "no subnet is free for the ingress network (tried %v); configure another", candidates)
+	refusal := permanent(reconcile.ReasonEngineRefused, "no subnet is free for the ingress network (tried %v); configure another", candidates)
+	if !lasting { // an interface may be that of a network which is just being made
+		refusal.Class = reconcile.Infra
+	}
+	return refusal
 }
 
 // candidates are the subnets that the ingress network may be made with: the
@@ -125,32 +136,39 @@ func (e *Engine) candidates() ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// takenSubnets are those of the engine's networks and of this machine's
+// takenSubnets are those of other networks of the engine, and of this machine's
 // interfaces, which is the engine's machine unless the engine is remote.
-func (e *Engine) takenSubnets(ctx context.Context) ([]netip.Prefix, error) {
+type takenSubnets struct{ networks, interfaces []netip.Prefix }
+
+func (t takenSubnets) all() []netip.Prefix { return slices.Concat(t.networks, t.interfaces) }
+
+func (e *Engine) takenSubnets(ctx context.Context) (out takenSubnets, err error) {
 	networks, err := ask(ctx, e, e.limits.Call, func(ctx context.Context, a dockerAPI) ([]network.Summary, error) {
 		return a.NetworkList(ctx, network.ListOptions{})
 	})
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	var out []netip.Prefix
-	add := func(text string) {
+	add := func(to *[]netip.Prefix, text string) {
 		if p, err := netip.ParsePrefix(text); err == nil {
-			out = append(out, p.Masked())
+			*to = append(*to, p.Masked())
 		}
 	}
 	for _, n := range networks {
+		to := &out.networks
+		if n.Name == e.ingress.Name { // made since it was looked for, and maybe removed again
+			to = &out.interfaces
+		}
 		for _, c := range n.IPAM.Config {
-			add(c.Subnet)
+			add(to, c.Subnet)
 		}
 	}
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	for _, a := range addresses {
-		add(a.String())
+		add(&out.interfaces, a.String())
 	}
 	return out, nil
 }

@@ -57,7 +57,7 @@ func (e *Engine) lookAtIngress(ctx context.Context) (IngressState, error) {
 	if len(found) == 0 {
 		taken, err := e.takenSubnets(ctx)
 		for i := 0; i < len(candidates) && !out.Subnet.IsValid(); i++ {
-			if !overlapsAny(candidates[i], taken) {
+			if !overlapsAny(candidates[i], taken.all()) {
 				out.Subnet = candidates[i].Masked()
 			}
 		}

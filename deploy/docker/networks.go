@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/filters"
@@ -57,16 +58,44 @@ func (e *Engine) createNetwork(ctx context.Context, name string, options network
 	return nil
 }
 
+// settles bounds how often doubles of a network are looked at until one is left.
+const settles = 10
+
 // findNetwork returns the network of exactly this name. Names are not unique on
-// older engines: Teal killed while it made a network may leave two. Then the one
-// in use stays, or else the oldest, and the others of ours are removed. The
-// caller holds e.networks.
+// older engines: Teal killed while it made a network may leave two, and so do
+// several controllers that make the ingress at once. Then the one in use stays,
+// or else the oldest, and the others are removed, see [Engine.removeDoubles].
+// Nobody uses one before the others are gone, so that only one is ever used by
+// those who see all of them. The caller holds e.networks.
 func (e *Engine) findNetwork(ctx context.Context, name string) (found network.Inspect, ok bool, err error) {
-	same, err := e.sameName(ctx, name)
-	if err != nil || len(same) == 0 {
-		return found, false, err
+	for range settles {
+		same, err := e.sameName(ctx, name)
+		if err != nil || len(same) == 0 {
+			return found, false, err
+		}
+		switch err = e.removeDoubles(ctx, same[1:]); {
+		case err == nil:
+			return same[0], true, nil
+		case !errdefs.IsPermissionDenied(err):
+			return found, false, err
+		}
+		// Somebody has begun to use it. A moment, so that two do not take turns.
+		if err := pause(ctx, look); err != nil {
+			return found, false, err
+		}
 	}
-	return same[0], true, e.removeDoubles(ctx, same[1:])
+	return found, false, infra(reconcile.ReasonEngineUnavailable, "several networks are called %s, and are used in turns", name)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 // sameName returns the networks of exactly this name, the one that is used
@@ -98,9 +127,13 @@ func (e *Engine) sameName(ctx context.Context, name string) ([]network.Inspect, 
 	return same, nil
 }
 
+// removeDoubles removes networks that nobody uses and that this controller made;
+// of the ingress, which all controllers share, whoever made it. One that came
+// into use meanwhile is a permission that the engine denies.
 func (e *Engine) removeDoubles(ctx context.Context, doubles []network.Inspect) error {
 	for _, n := range doubles {
-		if n.Labels[spec.LabelController] != e.controller || len(n.Containers) > 0 {
+		shared := n.Name == e.ingress.Name && ingressFault(n) == ""
+		if !shared && n.Labels[spec.LabelController] != e.controller || len(n.Containers) > 0 {
 			return permanent(reconcile.ReasonEngineRefused, "several networks are called %s; remove %s or rename yours", n.Name, n.ID)
 		}
 		err := e.do(ctx, e.limits.Change, func(ctx context.Context, a dockerAPI) error { return a.NetworkRemove(ctx, n.ID) })

@@ -169,7 +169,22 @@ func TestDoublesOfANetworkAreRemoved(t *testing.T) {
 // createNetwork does what the client does not: it asks for a name that is taken.
 func createNetwork(t *testing.T, name string, labels map[string]string) {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"Name": name, "Labels": labels})
+	askNetwork(t, map[string]any{"Name": name, "Labels": labels})
+}
+
+// createIngress makes another ingress network of a name, as a controller would.
+func createIngress(t *testing.T, name, controller, subnet string) {
+	t.Helper()
+	askNetwork(t, map[string]any{
+		"Name": name, "Labels": map[string]string{spec.LabelController: controller, spec.LabelRole: "ingress"},
+		"IPAM":    map[string]any{"Config": []map[string]string{{"Subnet": subnet}}},
+		"Options": map[string]string{"com.docker.network.bridge.enable_icc": "false"},
+	})
+}
+
+func askNetwork(t *testing.T, request map[string]any) {
+	t.Helper()
+	body, err := json.Marshal(request)
 	if err != nil {
 		t.Fatal(err)
 	}
