@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"teal/deploy/docker/dockertest"
 	"teal/deploy/docker/faulty"
 	"teal/deploy/rig"
 	"teal/reconcile"
@@ -15,11 +16,14 @@ import (
 
 // limit is what the engine is given for a question (--engine-limit): late calls
 // come later than that.
-const limit = "2s"
+const limit = "5s"
 
 // journey is what a controller is taken through while one of its calls fails.
 type journey struct {
 	nginx bool // its proxy is an nginx that Teal runs
+	yours bool // its proxy is an nginx in a container of the operator's
+	far   bool // that nginx is on a host over ssh
+	alone bool // the controller is another program, of which no image is there yet
 	// on goes on from v1, which serves, until wants serves.
 	on    func(t *testing.T, x *site)
 	wants string
@@ -30,15 +34,23 @@ type journey struct {
 // journeys lead to calls that the usual one, an update, does not make.
 func journeys() map[string]journey {
 	update := journey{on: func(_ *testing.T, x *site) { x.edit(x.wants("app:v2")) }, wants: "v2"}
-	pull := journey{on: func(_ *testing.T, x *site) {
-		x.edit(strings.Replace(x.wants(registryHost+"/team/app:2"), "never", "missing", 1))
-	}, wants: "v2"}
+	pullFrom := func(registry string) journey {
+		return journey{on: func(t *testing.T, x *site) {
+			// One of its own: what another journey has pulled is there.
+			x.registryServer.Push(t, "team/app:"+x.id, dockertest.Options{Env: map[string]string{"VERSION": "v2", "SITE": x.id}})
+			x.edit(strings.Replace(x.wants(registry+"/team/app:"+x.id), "never", "missing", 1))
+		}, wants: "v2"}
+	}
+	pull := pullFrom(registryHost)
 	with := func(j journey, edit func(*journey)) journey { edit(&j); return j }
 	down := with(update, func(j *journey) { j.down = true })
 	nginx := with(update, func(j *journey) { j.nginx = true })
 	volume := journey{on: func(_ *testing.T, x *site) {
 		x.edit(x.wants("app:v2", "    volumes: [data:/data]", "volumes: {data: {}}"))
 	}, wants: "v2"}
+	volumeDown := with(volume, func(j *journey) { j.down = true })
+	yours := with(update, func(j *journey) { j.yours = true })
+	far := with(nginx, func(j *journey) { j.far = true })
 	return map[string]journey{
 		"": update,
 		"ContainerUnpause": with(update, func(j *journey) {
@@ -55,12 +67,14 @@ func journeys() map[string]journey {
 		"ContainerLogs":       {on: heldOnce, wants: "v1"},
 		"ImagePull":           pull,
 		"ImageTag":            pull,
-		"DistributionInspect": pull,
+		"DistributionInspect": pullFrom(plainRegistry),
+		"ImageImport":         with(update, func(j *journey) { j.alone = true }),
 		"VolumeInspect":       volume,
 		"VolumeCreate":        volume,
 		"ContainerExecCreate": nginx, "ContainerExecAttach": nginx, "ContainerExecInspect": nginx,
-		"CopyToContainer": nginx, "CopyFromContainer": nginx,
-		"NetworkRemove": down, "VolumeList": down, "VolumeRemove": down, "ImageList": down, "ImageRemove": down,
+		"CopyToContainer": far, "CopyFromContainer": yours,
+		"NetworkRemove": down, "VolumeList": volumeDown, "VolumeRemove": volumeDown, "ImageList": down,
+		"ImageRemove": with(down, func(j *journey) { j.alone = true }), // its proxy's, which nobody else uses
 		"Info": with(update, func(j *journey) {
 			j.on = func(t *testing.T, x *site) {
 				until(t, "doctor sees the engine", func() error {
@@ -96,7 +110,7 @@ func heldOnce(_ *testing.T, x *site) {
 func TestEveryCall(t *testing.T) {
 	long(t)
 	t.Parallel()
-	s := newStage(t, rig.HostOptions{})
+	s := newStage(t, rig.HostOptions{SSH: true, Daemon: `{"insecure-registries": ["` + plainRegistry + `"]}`})
 	all := journeys()
 	s.registry(t)
 	s.loadNginx(t)
@@ -143,9 +157,22 @@ func (j journey) travel(t *testing.T, s *stage, f faulty.Fault) {
 	x.edit(x.wants("app:v1"))
 	p.Break(f)
 	flags := []string{"--engine-limit", limit}
-	if j.nginx {
+	if j.nginx || j.yours {
 		admin := fmt.Sprintf("127.0.0.1:%d", 8000+lastPort.Add(1))
-		flags = append(flags, "--proxy", "nginx", "--nginx-image", "nginx:1", "--nginx-admin", admin)
+		flags = append(flags, "--proxy", "nginx", "--nginx-admin", admin)
+	}
+	if j.nginx {
+		flags = append(flags, "--nginx-image", "nginx:1")
+	}
+	if j.yours {
+		x.docker(t, "run", "-d", "--network", "host", "--name", "nginx-"+x.id, "nginx:yours")
+		flags = append(flags, "--nginx-container", "nginx-"+x.id)
+	}
+	if j.alone {
+		x.otherProgram()
+	}
+	if j.far {
+		x.host = fmt.Sprintf("one=%s%s?address=%s&identity=%s&known_hosts=%s", x.SSHURL(), strings.TrimPrefix(x.engine, "unix://"), x.Address, x.Identity(), x.KnownHosts())
 	}
 	x.start(flags...)
 	x.settled("v1")
@@ -155,7 +182,7 @@ func (j journey) travel(t *testing.T, s *stage, f faulty.Fault) {
 	j.on(t, x)
 	x.settled(j.wants)
 	x.only()
-	x.once(t)
+	x.once(t, !j.yours)
 	if j.down {
 		x.takeDown(t)
 	}
@@ -165,11 +192,11 @@ func (j journey) travel(t *testing.T, s *stage, f faulty.Fault) {
 }
 
 // once expects that what one controller needs is there exactly once.
-func (x *site) once(t *testing.T) {
+func (x *site) once(t *testing.T, proxy bool) {
 	t.Helper()
 	mine := "label=" + spec.LabelController + "=" + x.id
 	proxies := x.docker(t, "ps", "-a", "--filter", mine, "--filter", "label="+spec.LabelRole+"="+spec.RoleProxy, "--format", "{{.Names}} {{.State}}")
-	if strings.Count(proxies, "\n") != 0 || !strings.HasSuffix(proxies, " running") {
+	if proxy && (strings.Count(proxies, "\n") != 0 || !strings.HasSuffix(proxies, " running")) || !proxy && proxies != "" {
 		t.Errorf("proxies %q", proxies)
 	}
 	if networks := x.docker(t, "network", "ls", "--filter", "name=^"+x.project+"_default$", "-q"); strings.Count(networks, "\n") != 0 || networks == "" {
@@ -200,7 +227,8 @@ func (x *site) takeDown(t *testing.T) {
 	}
 }
 
-// loadNginx gives the stage an image of this machine's nginx, as nginx:1.
+// loadNginx gives the stage images of this machine's nginx: nginx:1, and
+// nginx:yours, whose configuration includes Teal's.
 func (s *stage) loadNginx(t testing.TB) {
 	t.Helper()
 	tar := filepath.Join(s.Folder(), "nginx.tar")
@@ -212,12 +240,18 @@ func (s *stage) loadNginx(t testing.TB) {
 	for _, name := range []string{"sh", "mv", "ln", "rm", "cat", "mkdir"} {
 		files.Programs = append(files.Programs, "/bin/"+name)
 	}
-	if err := rig.Pack(t.Context(), tar, files); err != nil {
-		t.Fatal(err)
-	}
-	img := rig.Image{Ref: "nginx:1", Tar: tar, Changes: []string{`CMD ["nginx", "-g", "daemon off;"]`, "ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin"}}
-	if err := s.Load(t.Context(), img); err != nil {
-		t.Fatal(err)
+	for _, ref := range []string{"nginx:1", "nginx:yours"} {
+		if ref == "nginx:yours" {
+			// As a pattern, which may fit nothing.
+			files.Texts["/etc/nginx/nginx.conf"] = strings.Replace(nginxMain, "conf.d/*.conf;", "teal/tea[l].conf;", 1)
+		}
+		if err := rig.Pack(t.Context(), tar, files); err != nil {
+			t.Fatal(err)
+		}
+		img := rig.Image{Ref: ref, Tar: tar, Changes: []string{`CMD ["nginx", "-g", "daemon off;"]`, "ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin"}}
+		if err := s.Load(t.Context(), img); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

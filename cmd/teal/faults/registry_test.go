@@ -2,6 +2,7 @@ package faults
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,6 +16,11 @@ import (
 // a registry on the loopback address without TLS.
 const registryHost = "127.0.0.1:5000"
 
+// plainRegistry is the same registry at an address that is not private: only an
+// engine that was told to would speak to it without TLS, so that Teal has to ask
+// by way of the engine.
+const plainRegistry = "198.51.100.7:5000"
+
 // registry starts a real registry for the stage's host, behind a place for
 // faults, with team/app:2 and team/app:3 in it.
 func (s *stage) registry(t testing.TB) *dockertest.FaultyRegistry {
@@ -22,11 +28,23 @@ func (s *stage) registry(t testing.TB) *dockertest.FaultyRegistry {
 	server := dockertest.Registry(t, nil)
 	server.Push(t, "team/app:2", dockertest.Options{Env: map[string]string{"VERSION": "v2"}})
 	server.Push(t, "team/app:3", dockertest.Options{Env: map[string]string{"VERSION": "v3"}})
-	l, err := s.Listen(t.Context(), "tcp", registryHost)
+	s.registryServer = server
+	ip, _, err := net.SplitHostPort(plainRegistry)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dockertest.FaultyBefore(t, server, l)
+	if _, err := s.Run(t.Context(), "ip", "addr", "add", ip+"/32", "dev", "lo"); err != nil {
+		t.Fatal(err)
+	}
+	before := func(address string) *dockertest.FaultyRegistry {
+		l, err := s.Listen(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dockertest.FaultyBefore(t, server, l)
+	}
+	before(plainRegistry)
+	return before(registryHost)
 }
 
 // TestRegistryFails takes the registry away in every way while a new version is

@@ -34,6 +34,8 @@ type site struct {
 	project string
 	address string // of the proxy
 	engine  string // what --docker says
+	host    string // instead, what --host says
+	program string
 	client  *api.Client
 	process *exec.Cmd
 	log     *os.File
@@ -45,7 +47,7 @@ var lastPort atomic.Int32
 func newSite(t testing.TB, s *stage) *site {
 	t.Helper()
 	id := "f" + dockertest.Unique()
-	x := &site{stage: s, t: t, id: id, project: id, folder: filepath.Join(s.Folder(), id), engine: s.URL()}
+	x := &site{stage: s, t: t, id: id, project: id, folder: filepath.Join(s.Folder(), id), engine: s.URL(), program: shared.binary}
 	x.address = net.JoinHostPort(s.Address.String(), fmt.Sprint(8000+lastPort.Add(1)))
 	if err := os.Mkdir(x.folder, 0o700); err != nil {
 		t.Fatal(err)
@@ -89,7 +91,22 @@ func (x *site) faultily() *faulty.Proxy {
 	return p
 }
 
-// end stops the controller; the rig takes the rest away.
+// otherProgram gives the site a program of its own, which no image is made of
+// yet.
+func (x *site) otherProgram() {
+	x.t.Helper()
+	x.program = filepath.Join(x.folder, "teal")
+	data, err := os.ReadFile(shared.binary)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if err := os.WriteFile(x.program, append(data, x.id...), 0o755); err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// end stops the controller and removes what it made: an engine has few networks
+// to give. The rig takes the rest away.
 func (x *site) end() {
 	x.client.Close()
 	if x.process != nil {
@@ -103,18 +120,38 @@ func (x *site) end() {
 	if err := x.log.Close(); err != nil {
 		x.t.Error(err)
 	}
+	x.clear()
+}
+
+// clear removes the controller's containers and its project's network, unless
+// the engine is away by now.
+func (x *site) clear() {
+	ids, err := x.dockerErr("ps", "-aq", "--filter", "label="+spec.LabelController+"="+x.id)
+	if err != nil {
+		return
+	}
+	if ids != "" {
+		_, err = x.dockerErr(append([]string{"rm", "-f"}, strings.Fields(ids)...)...)
+	}
+	if _, removing := x.dockerErr("network", "rm", x.project+"_default"); err != nil {
+		x.t.Logf("remove what the controller made: %v, %v", err, removing)
+	}
 }
 
 func (x *site) args(args ...string) []string {
-	return append([]string{shared.binary}, append(args, "--state", filepath.Join(x.folder, "state"), "--socket", x.socket())...)
+	return append([]string{x.program}, append(args, "--state", filepath.Join(x.folder, "state"), "--socket", x.socket())...)
 }
 
 // begin starts the controller and does not wait.
 func (x *site) begin(flags ...string) {
 	x.t.Helper()
-	args := x.args(append([]string{
-		"run", "-f", filepath.Join(x.folder, "compose.yaml"), "--docker", x.engine, "--http", x.address, "--controller", x.id, "--resync", "2s",
-	}, flags...)...)
+	engine := []string{"--docker", x.engine}
+	if x.host != "" {
+		engine = []string{"--host", x.host, "--proxy-host", "one"}
+	}
+	args := x.args(append(append([]string{
+		"run", "-f", filepath.Join(x.folder, "compose.yaml"), "--http", x.address, "--controller", x.id, "--resync", "2s",
+	}, engine...), flags...)...)
 	x.process = x.Command(context.Background(), args...)
 	x.process.Stdout, x.process.Stderr = x.log, x.log
 	if err := x.process.Start(); err != nil {

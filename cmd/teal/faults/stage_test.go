@@ -53,6 +53,8 @@ func TestMain(m *testing.M) {
 type stage struct {
 	*rig.Host
 	t testing.TB
+	// registryServer is set where the stage has one.
+	registryServer *dockertest.RegistryServer
 }
 
 // versions are the images that each stage has: app:NAME.

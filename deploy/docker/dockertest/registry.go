@@ -70,7 +70,7 @@ func run(t testing.TB, cmd *exec.Cmd) {
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
+	if err := startBound(cmd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -81,6 +81,18 @@ func run(t testing.TB, cmd *exec.Cmd) {
 			t.Logf("%s: %v\n%s", cmd.Path, err, output.String())
 		}
 	})
+}
+
+// startBound starts cmd from a thread that lives as long as this process: the
+// kernel sends the death signal when the thread that made the process ends.
+func startBound(cmd *exec.Cmd) error {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // for ever: the goroutine does not end, so that the thread does not
+		started <- cmd.Start()
+		select {}
+	}()
+	return <-started
 }
 
 // await returns when the registry answers.
