@@ -1,13 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 
 	"teal/reconcile"
 	"teal/spec"
@@ -30,7 +27,7 @@ func (d *DB) Accept(p spec.Project, prune bool, atLeast map[spec.Name]int64, now
 		return nil, fmt.Errorf("accept project %q: %w", p.Name, err)
 	}
 	var out []reconcile.Accepted
-	err := d.update("accept project "+p.Name, func(tx *bolt.Tx) error {
+	err := d.update("accept project "+p.Name, func(tx *txn) error {
 		a := acceptance{tx: tx, project: p, prune: prune, atLeast: atLeast, now: now}
 		changed, err := a.run()
 		if err != nil {
@@ -70,7 +67,7 @@ func validate(p spec.Project) error {
 
 // acceptance is one run of Accept.
 type acceptance struct {
-	tx      *bolt.Tx
+	tx      *txn
 	project spec.Project
 	prune   bool
 	atLeast map[spec.Name]int64
@@ -102,15 +99,7 @@ func (a *acceptance) run() (changed bool, err error) {
 // keepProject keeps the project as a whole.
 func (a *acceptance) keepProject() (changed bool, err error) {
 	key := []byte(a.project.Name)
-	value, err := encode(key, a.project)
-	if err != nil {
-		return false, err
-	}
-	b := a.tx.Bucket(bucketProjects)
-	if bytes.Equal(b.Get(key), value) {
-		return false, nil
-	}
-	return true, b.Put(key, value)
+	return putNew(a.tx.Bucket(bucketProjects), key, a.project)
 }
 
 // want makes s the wish for its app.

@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // Backup writes a copy of the whole store, as it is at one moment, to w; the
@@ -19,7 +17,7 @@ func (d *DB) Backup(w io.Writer) (err error) {
 		return fmt.Errorf("back up the store: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
-	err = d.view("back up the store", func(tx *bolt.Tx) error {
+	err = d.view("back up the store", func(tx *txn) error {
 		_, err := tx.WriteTo(file)
 		return err
 	})

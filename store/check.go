@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // copyMark is in the name of a copy that is being written.
@@ -38,7 +36,7 @@ func (d *DB) Check() error {
 // open file after that.
 func (d *DB) putBack(taken bool) error {
 	words := "it was removed while in use; its content was put back"
-	err := d.update("put the store back", func(tx *bolt.Tx) error {
+	err := d.update("put the store back", func(tx *txn) error {
 		if err := writeCopy(tx, d.path+copyMark); err != nil {
 			return err
 		}
@@ -62,7 +60,7 @@ func (d *DB) putBack(taken bool) error {
 }
 
 // writeCopy writes all that tx sees to a new file, synced.
-func writeCopy(tx *bolt.Tx, name string) error {
+func writeCopy(tx *txn, name string) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return err

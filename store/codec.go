@@ -7,37 +7,34 @@ import (
 	"hash/crc32"
 )
 
-// valueVersion is the version of every value that this package writes. It goes
-// up whenever an older Teal would misread or drop what is in a value.
-const valueVersion = 1
+// Versions of values. Another one is due whenever an older Teal would misread or
+// drop what is in a value.
+const (
+	versionPlain  = 1 // JSON
+	versionSealed = 2 // JSON, encrypted with the host key
+)
 
 // valueHeader is the version byte and a CRC-32C, big-endian, over version, key
-// and JSON: bbolt has checksums on its two meta pages only.
+// and body: bbolt has checksums on its two meta pages only.
 const valueHeader = 1 + 4
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// encode returns v as the value to be kept under key.
-func encode(key []byte, v any) ([]byte, error) {
+// encodeBody returns v as JSON.
+func encodeBody(key []byte, v any) ([]byte, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode %q: %w", key, err)
 	}
-	out := make([]byte, 0, valueHeader+len(body))
-	out = append(out, valueVersion)
-	out = binary.BigEndian.AppendUint32(out, sum(valueVersion, key, body))
-	return append(out, body...), nil
+	return body, nil
 }
 
-// decode reads the value kept under key into v.
-func decode(key, value []byte, v any) error {
-	if err := checkValue(key, value); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(value[valueHeader:], v); err != nil {
-		return fmt.Errorf("decode %q: %w", key, err)
-	}
-	return nil
+// withHeader returns body as the value to be kept under key.
+func withHeader(version byte, key, body []byte) []byte {
+	out := make([]byte, 0, valueHeader+len(body))
+	out = append(out, version)
+	out = binary.BigEndian.AppendUint32(out, sum(version, key, body))
+	return append(out, body...)
 }
 
 // checkValue reports a value that was damaged, or that a newer Teal wrote. The
@@ -51,7 +48,7 @@ func checkValue(key, value []byte) error {
 	if sum(version, key, value[valueHeader:]) != want {
 		return damagedf("the value of %q does not match its checksum", key)
 	}
-	if version > valueVersion {
+	if version > versionSealed {
 		return fmt.Errorf("read %q, version %d: %w", key, version, ErrNewer)
 	}
 	return nil

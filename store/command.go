@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
-
 	"teal/reconcile"
 	"teal/spec"
 )
@@ -34,7 +32,7 @@ func (d *DB) Command(app spec.Name, c reconcile.Command) (bool, error) {
 		return false, fmt.Errorf("queue a command for %s: a token has 1 to 255 bytes: %w", app, ErrInvalid)
 	}
 	fresh := false
-	err = d.update("queue a command for "+app.String(), func(tx *bolt.Tx) error {
+	err = d.update("queue a command for "+app.String(), func(tx *txn) error {
 		if tx.Bucket(bucketTokens).Get([]byte(c.Token)) != nil {
 			return errUnchanged
 		}
@@ -50,7 +48,7 @@ func (d *DB) Command(app spec.Name, c reconcile.Command) (bool, error) {
 	return fresh, nil
 }
 
-func enqueue(tx *bolt.Tx, app spec.Name, c reconcile.Command) error {
+func enqueue(tx *txn, app spec.Name, c reconcile.Command) error {
 	key := []byte(app.String())
 	queue, err := tx.Bucket(bucketCommands).CreateBucketIfNotExists(key)
 	if err != nil {
@@ -71,7 +69,7 @@ func enqueue(tx *bolt.Tx, app spec.Name, c reconcile.Command) error {
 }
 
 // waiting returns the commands that wait for the app of key, oldest first.
-func waiting(tx *bolt.Tx, key []byte) ([]reconcile.Command, error) {
+func waiting(tx *txn, key []byte) ([]reconcile.Command, error) {
 	queue := tx.Bucket(bucketCommands).Bucket(key)
 	if queue == nil {
 		return nil, nil
@@ -79,7 +77,7 @@ func waiting(tx *bolt.Tx, key []byte) ([]reconcile.Command, error) {
 	var out []reconcile.Command
 	err := queue.ForEach(func(k, v []byte) error {
 		var c reconcile.Command
-		if err := decode(k, v, &c); err != nil {
+		if err := queue.decode(k, v, &c); err != nil {
 			return err
 		}
 		out = append(out, c)
@@ -95,7 +93,7 @@ func (d *DB) Answer(name string) (answer string, ok bool, err error) {
 	if name == "" {
 		return "", false, nil
 	}
-	err = d.view("read an answer", func(tx *bolt.Tx) error {
+	err = d.view("read an answer", func(tx *txn) error {
 		var t token
 		if _, err := get(tx.Bucket(bucketTokens), []byte(name), &t); err != nil {
 			return err
@@ -111,7 +109,7 @@ func (d *DB) Answer(name string) (answer string, ok bool, err error) {
 
 // answer takes commands out of the queue of the app of key and keeps the
 // answers to them. It reports whether there were any.
-func answer(tx *bolt.Tx, key []byte, answers map[string]string) (bool, error) {
+func answer(tx *txn, key []byte, answers map[string]string) (bool, error) {
 	if len(answers) == 0 {
 		return false, nil
 	}
@@ -140,7 +138,7 @@ func answer(tx *bolt.Tx, key []byte, answers map[string]string) (bool, error) {
 	}
 	return true, trim(answered, maxAnswers, func(k, v []byte) error {
 		var name string
-		if err := decode(k, v, &name); err != nil {
+		if err := answered.decode(k, v, &name); err != nil {
 			return err
 		}
 		return tokens.Delete([]byte(name))

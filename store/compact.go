@@ -32,13 +32,14 @@ func compactName(path string) string { return path + ".compact" }
 // any point leaves the one or the other. That it cannot be done, for want of
 // space say, is told and changes nothing. The caller holds the lock, and nobody
 // has the file open.
-func compact(path string, opts Options) {
+func compact(path string, opts Options) bool {
 	before, after, err := compactFile(path, opts)
 	if err != nil {
 		opts.Logger.Warn("store was not compacted", "path", path, "error", err)
-		return
+		return false
 	}
 	opts.Logger.Info("store was compacted", "path", path, "bytes_before", before, "bytes", after)
+	return true
 }
 
 func compactFile(path string, opts Options) (before, after int64, err error) {

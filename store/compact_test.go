@@ -74,15 +74,15 @@ func content(t *testing.T, db *DB) map[string]any {
 
 // bloatedTwice is a bloated store, and what it says: the one that is opened is
 // made small, so it is asked as a copy.
-func bloatedTwice(t *testing.T) (raw []byte, said map[string]any) {
+func bloatedTwice(t *testing.T) (path string, raw []byte, said map[string]any) {
 	t.Helper()
-	path := storePath(t)
+	path = storePath(t)
 	bloated(t, path)
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := openChecked(path, Options{LockTimeout: time.Second})
+	db, err := openChecked(path, keyringOf(path, ""), Options{LockTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,12 +90,11 @@ func bloatedTwice(t *testing.T) (raw []byte, said map[string]any) {
 	if err := db.closeBolt(); err != nil {
 		t.Fatal(err)
 	}
-	return raw, said
+	return path, raw, said
 }
 
 func TestAStoreThatIsMostlyFreePagesIsMadeSmallByOpen(t *testing.T) {
-	raw, said := bloatedTwice(t)
-	path := filepath.Join(t.TempDir(), "teal.db")
+	path, raw, said := bloatedTwice(t)
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +156,7 @@ func TestAStoreThatCannotBeMadeSmallIsUsedAsItIs(t *testing.T) {
 // A process is killed while it makes the store small, at another moment each
 // time: the store is whole, says the same, and nothing is left beside it.
 func TestAKilledCompactionLosesNothing(t *testing.T) {
-	raw, said := bloatedTwice(t)
-	path := filepath.Join(t.TempDir(), "teal.db")
+	path, raw, said := bloatedTwice(t)
 	halfway, done := 0, 0
 	for round := range 12 {
 		if err := os.WriteFile(path, raw, 0o600); err != nil {

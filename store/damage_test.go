@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,8 +63,8 @@ func TestDamageIsRefusedAndKept(t *testing.T) {
 		"all but metas zero":  func(raw []byte) []byte { return zero(raw, 2*4096, len(raw)) },
 		"all zero":            func(raw []byte) []byte { return zero(raw, 0, len(raw)) },
 		"text":                func([]byte) []byte { return []byte(strings.Repeat("not a database\n", 5000)) },
-		"a byte in a value":   func(raw []byte) []byte { return flip(raw, bytes.LastIndex(raw, []byte("mysql:8"))) },
-		"a newer-looking bit": func(raw []byte) []byte { return flipVersion(t, raw) },
+		"a byte in a value":   func(raw []byte) []byte { return spoil(t, raw, valueHeader+40, 0x04) },
+		"a newer-looking bit": func(raw []byte) []byte { return spoil(t, raw, 0, 0x0b) },
 	}
 	for name, damage := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -83,19 +84,16 @@ func TestDamageIsRefusedAndKept(t *testing.T) {
 	}
 }
 
-// flipVersion damages the version byte of the value of rdb's desired state.
-func flipVersion(t *testing.T, raw []byte) []byte {
-	at := bytes.LastIndex(raw, []byte(`{"generation":1,"accepted"`))
-	if at < 0 {
-		t.Fatal("no desired state in the file")
-	}
-	raw[at-valueHeader] = 9
-	return raw
-}
-
-func flip(raw []byte, at int) []byte {
-	raw[at] ^= 0x04
-	return raw
+// spoil flips bits of a byte of the value of rdb's desired state, on whatever
+// pages it stands.
+func spoil(t *testing.T, raw []byte, at int, bits byte) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "copy")
+	overwrite(t, path, raw)
+	value := rawGet(t, path, bucketDesired, []byte(rdb.String()))
+	changed := bytes.Clone(value)
+	changed[at] ^= bits
+	return bytes.ReplaceAll(raw, value, changed)
 }
 
 // usedPages returns how many pages the newest meta page counts.

@@ -41,6 +41,24 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is in use: the lock is held by pid %d", e.Path, e.PID)
 }
 
+// KeyError says that a store, or a backup, cannot be read without the host key
+// it was written with. Nothing was changed. It is no damage: with the key all is
+// there.
+type KeyError struct {
+	Path  string // of the store
+	File  string // where the key was looked for; empty: none was named
+	Key   string // the id of the key that is needed; empty: any would do
+	Words string // what is wrong with File
+}
+
+// Error says which key is needed, and what was found.
+func (e *KeyError) Error() string {
+	if e.Key == "" {
+		return fmt.Sprintf("the host key %s %s", e.File, e.Words)
+	}
+	return fmt.Sprintf("%s is encrypted with the host key %s, and %s %s", e.Path, e.Key, e.File, e.Words)
+}
+
 // DamagedError says that the file cannot be trusted. It was not changed.
 type DamagedError struct {
 	Path  string

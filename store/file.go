@@ -17,13 +17,13 @@ const fileMode fs.FileMode = 0o600
 // ensureFile makes the store if there is none, whole or not at all: a process
 // killed at any point leaves either no store or a complete empty one. An empty
 // file is therefore never ours.
-func ensureFile(path string, opts Options) error {
+func ensureFile(path string, keys keyring, opts Options) error {
 	log := opts.Logger
 	create := points{tell: opts.Point, name: "store.create"}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		create.reach("before")
-		if err := createFile(path, create); err != nil {
+		if err := createFile(path, keys, create); err != nil {
 			return fmt.Errorf("create: %w", err)
 		}
 		create.reach("after")
@@ -46,8 +46,13 @@ func ensureFile(path string, opts Options) error {
 }
 
 // createFile builds an empty store beside path and renames it there. The caller
-// holds the lock, so nobody else does the same.
-func createFile(path string, at points) error {
+// holds the lock, so nobody else does the same. The host key, if that has to be
+// made, is there before.
+func createFile(path string, keys keyring, at points) error {
+	key, err := keys.getOrMake(path)
+	if err != nil {
+		return err
+	}
 	fresh := path + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -56,7 +61,8 @@ func createFile(path string, at points) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(b.Update(layOut), b.Close()); err != nil {
+	layOutEmpty := func(tx *bolt.Tx) error { return layOut(&txn{tx, key}) }
+	if err := errors.Join(b.Update(layOutEmpty), b.Close()); err != nil {
 		return err
 	}
 	at.reach("commit")

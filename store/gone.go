@@ -3,13 +3,11 @@ package store
 import (
 	"bytes"
 	"fmt"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // bury notes that the app of key is gone, and forgets the leftovers of those
 // that are gone for long.
-func bury(tx *bolt.Tx, key []byte) error {
+func bury(tx *txn, key []byte) error {
 	if _, err := push(tx.Bucket(bucketGone), string(key)); err != nil {
 		return err
 	}
@@ -19,14 +17,14 @@ func bury(tx *bolt.Tx, key []byte) error {
 // dig walks the apps that are gone, newest first: the first maxGoneHistory keep
 // everything, the first maxGone their generation. An app that is back is as new
 // as can be and is left out; so is a second mention.
-func dig(tx *bolt.Tx) error {
+func dig(tx *txn) error {
 	gone := tx.Bucket(bucketGone)
 	seen := map[string]bool{}
 	var drop [][]byte // entries that say nothing any more
 	c := gone.Cursor()
 	for k, v := c.Last(); k != nil; k, v = c.Prev() {
 		var app string
-		if err := decode(k, v, &app); err != nil {
+		if err := gone.decode(k, v, &app); err != nil {
 			return err
 		}
 		if seen[app] || present(tx, []byte(app)) {
@@ -55,16 +53,16 @@ func dig(tx *bolt.Tx) error {
 }
 
 // present reports whether the app of key is wanted or recorded.
-func present(tx *bolt.Tx, key []byte) bool {
+func present(tx *txn, key []byte) bool {
 	return tx.Bucket(bucketDesired).Get(key) != nil || tx.Bucket(bucketRecords).Get(key) != nil
 }
 
 // forgetPast deletes history and answers of the app of key.
-func forgetPast(tx *bolt.Tx, key []byte) error {
+func forgetPast(tx *txn, key []byte) error {
 	if answered := tx.Bucket(bucketAnswered).Bucket(key); answered != nil {
 		err := answered.ForEach(func(k, v []byte) error {
 			var name string
-			if err := decode(k, v, &name); err != nil {
+			if err := answered.decode(k, v, &name); err != nil {
 				return err
 			}
 			return tx.Bucket(bucketTokens).Delete([]byte(name))
@@ -87,7 +85,7 @@ func forgetPast(tx *bolt.Tx, key []byte) error {
 
 // bringUpToDate adds what a store of an older Teal does not have. The apps that
 // left a generation and nothing else in it are gone.
-func bringUpToDate(tx *bolt.Tx) error {
+func bringUpToDate(tx *txn) error {
 	missing := false
 	for _, name := range laterBuckets {
 		missing = missing || tx.Bucket(name) == nil

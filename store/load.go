@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
-
 	"teal/reconcile"
 	"teal/spec"
 )
@@ -15,10 +13,11 @@ import (
 // Projects returns the accepted projects, sorted by name.
 func (d *DB) Projects() ([]spec.Project, error) {
 	var out []spec.Project
-	err := d.view("list projects", func(tx *bolt.Tx) error {
-		return tx.Bucket(bucketProjects).ForEach(func(k, v []byte) error {
+	err := d.view("list projects", func(tx *txn) error {
+		b := tx.Bucket(bucketProjects)
+		return b.ForEach(func(k, v []byte) error {
 			var p spec.Project
-			if err := decode(k, v, &p); err != nil {
+			if err := b.decode(k, v, &p); err != nil {
 				return err
 			}
 			out = append(out, p)
@@ -34,7 +33,7 @@ func (d *DB) Projects() ([]spec.Project, error) {
 // Apps returns every app that has a desired state or a record, sorted.
 func (d *DB) Apps() ([]spec.Name, error) {
 	var out []spec.Name
-	err := d.view("list apps", func(tx *bolt.Tx) error {
+	err := d.view("list apps", func(tx *txn) error {
 		for _, bucket := range [][]byte{bucketDesired, bucketRecords} {
 			apps, err := appsOf(tx.Bucket(bucket), "")
 			if err != nil {
@@ -52,7 +51,7 @@ func (d *DB) Apps() ([]spec.Name, error) {
 }
 
 // appsOf lists the apps of a project that have an entry in b; "" is every one.
-func appsOf(b *bolt.Bucket, project string) ([]spec.Name, error) {
+func appsOf(b *bucket, project string) ([]spec.Name, error) {
 	var out []spec.Name
 	err := b.ForEach(func(k, _ []byte) error {
 		if app := appOf(k); project == "" || app.Project == project {
@@ -71,7 +70,7 @@ func (d *DB) Load(app spec.Name) (state reconcile.State, ok bool, err error) {
 	if err != nil {
 		return reconcile.State{}, false, fmt.Errorf("load: %w", err)
 	}
-	err = d.view("load "+app.String(), func(tx *bolt.Tx) error {
+	err = d.view("load "+app.String(), func(tx *txn) error {
 		state = reconcile.State{}
 		wanted, err := get(tx.Bucket(bucketDesired), key, &state.Desired)
 		if err != nil {
@@ -100,7 +99,7 @@ func (d *DB) Load(app spec.Name) (state reconcile.State, ok bool, err error) {
 // previous returns the newest revision in history that became stable, is not
 // what stable is now, and can be made again; nil if there is none. Only the
 // rollout it finds is read: those that failed are many, and long with evidence.
-func previous(tx *bolt.Tx, key []byte, stable *reconcile.Placement) (*reconcile.Placement, error) {
+func previous(tx *txn, key []byte, stable *reconcile.Placement) (*reconcile.Placement, error) {
 	b := tx.Bucket(bucketStables).Bucket(key)
 	if b == nil {
 		return nil, nil
@@ -108,7 +107,7 @@ func previous(tx *bolt.Tx, key []byte, stable *reconcile.Placement) (*reconcile.
 	c := b.Cursor()
 	for k, v := c.Last(); k != nil; k, v = c.Prev() {
 		var id string
-		if err := decode(k, v, &id); err != nil {
+		if err := b.decode(k, v, &id); err != nil {
 			return nil, err
 		}
 		if stable != nil && id == stable.Revision.ID {
@@ -134,7 +133,7 @@ func (d *DB) History(app spec.Name, limit int) ([]reconcile.Rollout, error) {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
 	var out []reconcile.Rollout
-	err = d.view("read history of "+app.String(), func(tx *bolt.Tx) error {
+	err = d.view("read history of "+app.String(), func(tx *txn) error {
 		b := tx.Bucket(bucketHistory).Bucket(key)
 		if b == nil {
 			return nil
@@ -142,7 +141,7 @@ func (d *DB) History(app spec.Name, limit int) ([]reconcile.Rollout, error) {
 		c := b.Cursor()
 		for k, v := c.Last(); k != nil && (limit <= 0 || len(out) < limit); k, v = c.Prev() {
 			var r reconcile.Rollout
-			if err := decode(k, v, &r); err != nil {
+			if err := b.decode(k, v, &r); err != nil {
 				return err
 			}
 			out = append(out, r)
@@ -165,7 +164,7 @@ func (d *DB) Events(app spec.Name, after uint64, limit int) ([]reconcile.Event, 
 		out  []reconcile.Event
 		last uint64
 	)
-	err := d.view("read events", func(tx *bolt.Tx) error {
+	err := d.view("read events", func(tx *txn) error {
 		b := tx.Bucket(bucketEvents)
 		last = newest(b)
 		if after >= last {
@@ -177,7 +176,7 @@ func (d *DB) Events(app spec.Name, after uint64, limit int) ([]reconcile.Event, 
 				break
 			}
 			var e reconcile.Event
-			if err := decode(k, v, &e); err != nil {
+			if err := b.decode(k, v, &e); err != nil {
 				return err
 			}
 			if app == (spec.Name{}) || e.App == app {

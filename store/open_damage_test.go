@@ -83,7 +83,7 @@ func TestABugIsNotTakenForDamage(t *testing.T) {
 		}
 		accept(t, db, map[spec.Name]string{was: "was:1"}, false) // nothing is locked
 	}()
-	err := db.update("test", func(*bolt.Tx) error { panic("a bug of ours") })
+	err := db.update("test", func(*txn) error { panic("a bug of ours") })
 	t.Errorf("returned %v", err)
 }
 
@@ -127,6 +127,23 @@ func TestMoveAsideWithoutAStore(t *testing.T) {
 	}
 }
 
+// rawGet reads a value below all checks.
+func rawGet(t *testing.T, path string, bucket, key []byte) (value []byte) {
+	t.Helper()
+	b, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = b.View(func(tx *bolt.Tx) error {
+		value = bytes.Clone(tx.Bucket(bucket).Get(key))
+		return nil
+	})
+	if err := errors.Join(err, b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
 // rawPut writes a value below all checks, as a newer Teal would.
 func rawPut(t *testing.T, path string, bucket, key []byte, version byte, body string) {
 	t.Helper()
@@ -147,14 +164,14 @@ func rawPut(t *testing.T, path string, bucket, key []byte, version byte, body st
 func TestANewerStoreIsRefused(t *testing.T) {
 	t.Run("schema", func(t *testing.T) {
 		path, _ := filled(t)
-		rawPut(t, path, bucketMeta, keySchema, valueVersion, `{"version":2}`)
+		rawPut(t, path, bucketMeta, keySchema, versionPlain, `{"version":3}`)
 		if _, err := Open(path, Options{}); !errors.Is(err, ErrNewer) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("value", func(t *testing.T) {
 		path, _ := filled(t)
-		rawPut(t, path, bucketRecords, []byte(was.String()), valueVersion+1, `{}`)
+		rawPut(t, path, bucketRecords, []byte(was.String()), versionSealed+1, `{}`)
 		if _, err := Open(path, Options{}); !errors.Is(err, ErrNewer) {
 			t.Errorf("got %v", err)
 		}

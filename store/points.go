@@ -3,8 +3,6 @@ package store
 import (
 	"runtime"
 	"strings"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // points tells of every write before it begins, between its last change and the
@@ -32,8 +30,8 @@ func (p points) reach(moment string) {
 }
 
 // around has a point between fn and the commit.
-func (p points) around(fn func(*bolt.Tx) error) func(*bolt.Tx) error {
-	return func(tx *bolt.Tx) error {
+func (p points) around(fn func(*txn) error) func(*txn) error {
+	return func(tx *txn) error {
 		err := fn(tx)
 		if err == nil {
 			p.reach("commit")

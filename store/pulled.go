@@ -13,7 +13,7 @@ import (
 // it. What is not remembered, as after a lost store, is never removed: so is the
 // oldest when there are more than 10,000.
 func (d *DB) NotePulled(p reconcile.PulledImage) error {
-	return d.update("note a pulled image", func(tx *bolt.Tx) error {
+	return d.update("note a pulled image", func(tx *txn) error {
 		b := tx.Bucket(bucketPulled)
 		key := pulledKey(p)
 		if b.Get(key) == nil {
@@ -26,7 +26,7 @@ func (d *DB) NotePulled(p reconcile.PulledImage) error {
 }
 
 // makeRoom forgets the oldest of the pulled images if there are too many.
-func makeRoom(b *bolt.Bucket) error {
+func makeRoom(b *bucket) error {
 	all, err := pulledIn(b)
 	if err != nil || len(all) < maxPulled {
 		return err
@@ -37,7 +37,7 @@ func makeRoom(b *bolt.Bucket) error {
 
 // Pulled returns the images that Teal fetched and that were not forgotten.
 func (d *DB) Pulled() (out []reconcile.PulledImage, err error) {
-	err = d.view("list pulled images", func(tx *bolt.Tx) (err error) {
+	err = d.view("list pulled images", func(tx *txn) (err error) {
 		out, err = pulledIn(tx.Bucket(bucketPulled))
 		return err
 	})
@@ -52,7 +52,7 @@ func (d *DB) ForgetPulled(gone ...reconcile.PulledImage) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	return d.update("forget pulled images", func(tx *bolt.Tx) error {
+	return d.update("forget pulled images", func(tx *txn) error {
 		for _, p := range gone {
 			if err := tx.Bucket(bucketPulled).Delete(pulledKey(p)); err != nil {
 				return err
@@ -62,10 +62,10 @@ func (d *DB) ForgetPulled(gone ...reconcile.PulledImage) error {
 	})
 }
 
-func pulledIn(b *bolt.Bucket) (out []reconcile.PulledImage, err error) {
+func pulledIn(b *bucket) (out []reconcile.PulledImage, err error) {
 	err = b.ForEach(func(k, v []byte) error {
 		var p reconcile.PulledImage
-		if err := decode(k, v, &p); err != nil {
+		if err := b.decode(k, v, &p); err != nil {
 			return err
 		}
 		out = append(out, p)

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-
 	"teal/reconcile"
 )
 
@@ -38,7 +36,7 @@ func TestPulledImagesAreRememberedUntilTheyAreForgotten(t *testing.T) {
 
 func TestTheOldestPulledImageIsForgottenWhenThereAreTooMany(t *testing.T) {
 	db := open(t, storePath(t))
-	err := db.update("fill", func(tx *bolt.Tx) error {
+	err := db.update("fill", func(tx *txn) error {
 		for n := range maxPulled {
 			if err := put(tx.Bucket(bucketPulled), pulledKey(pulledImage(n+1)), pulledImage(n+1)); err != nil {
 				return err
@@ -71,7 +69,7 @@ func TestAnOlderStoreIsBroughtUpToDate(t *testing.T) {
 	path := storePath(t)
 	db := open(t, path)
 	save(t, db, rdb, reconcile.Decision{Record: reconcile.Record{Generation: 1}})
-	err := db.update("make it an old one", func(tx *bolt.Tx) error {
+	err := db.update("make it an old one", func(tx *txn) error {
 		for n := range maxGoneHistory + 1 {
 			key := []byte(fmt.Sprintf("branch/app-%03d", n))
 			if err := put(tx.Bucket(bucketGenerations), key, 7); err != nil {
@@ -98,7 +96,7 @@ func TestAnOlderStoreIsBroughtUpToDate(t *testing.T) {
 	if err := db.NotePulled(pulledImage(1)); err != nil {
 		t.Fatal(err)
 	}
-	err = db.view("look", func(tx *bolt.Tx) error {
+	err = db.view("look", func(tx *txn) error {
 		if n := newest(tx.Bucket(bucketGone)); n != maxGoneHistory+1 {
 			t.Errorf("%d apps are known to be gone", n)
 		}

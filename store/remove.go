@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-
 	"teal/reconcile"
 	"teal/spec"
 )
@@ -17,7 +15,7 @@ import (
 // can never be accepted by mistake. An unknown project is nothing to remove.
 func (d *DB) Remove(project string, now time.Time) ([]reconcile.Accepted, error) {
 	var out []reconcile.Accepted
-	err := d.update("remove project "+project, func(tx *bolt.Tx) error {
+	err := d.update("remove project "+project, func(tx *txn) error {
 		a := acceptance{tx: tx, project: spec.Project{Name: project}, prune: true, now: now}
 		if err := a.leaveOut(); err != nil {
 			return err

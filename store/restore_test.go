@@ -47,7 +47,7 @@ func TestRestoreBringsBackWhatABackupCanVouchFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := Restore(path, bytes.NewReader(copied), t0.Add(time.Hour))
+	out, err := Restore(path, bytes.NewReader(copied), RestoreOptions{Now: t0.Add(time.Hour)})
 	if err != nil || out.Projects != 1 || out.Apps != 2 || !out.Newest.Equal(t0) {
 		t.Fatalf("%+v, %v", out, err)
 	}
@@ -103,16 +103,16 @@ func TestARestoreThatIsRefusedChangesNothing(t *testing.T) {
 	}
 	for name, from := range map[string][]byte{
 		"empty": nil, "cut": copied[:len(copied)/2], "text": []byte("not a backup"),
-		"a byte in a value": bytes.ReplaceAll(copied, []byte("mysql:8"), []byte("mysql:9")),
+		"a byte in a value": spoil(t, copied, valueHeader+40, 0x04),
 	} {
-		_, err := Restore(path, bytes.NewReader(from), t0)
+		_, err := Restore(path, bytes.NewReader(from), RestoreOptions{Now: t0})
 		if _, damaged := errors.AsType[*DamagedError](err); !damaged {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	db := open(t, path)
 	var locked *LockedError
-	if _, err := Restore(path, bytes.NewReader(copied), t0); !errors.As(err, &locked) {
+	if _, err := Restore(path, bytes.NewReader(copied), RestoreOptions{Now: t0}); !errors.As(err, &locked) {
 		t.Errorf("while it is open: %v", err)
 	}
 	if err := db.Close(); err != nil {

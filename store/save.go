@@ -1,12 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
-
-	bolt "go.etcd.io/bbolt"
 
 	"teal/reconcile"
 	"teal/spec"
@@ -40,7 +37,7 @@ func (d *DB) Save(app spec.Name, decision reconcile.Decision) error {
 	if err != nil {
 		return fmt.Errorf("save: %w", err)
 	}
-	return d.update("save "+app.String(), func(tx *bolt.Tx) error {
+	return d.update("save "+app.String(), func(tx *txn) error {
 		answered, err := answer(tx, key, decision.Taken)
 		if err != nil {
 			return err
@@ -67,11 +64,11 @@ func (d *DB) Note(events ...reconcile.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	return d.update("note events", func(tx *bolt.Tx) error { return appendEvents(tx, events) })
+	return d.update("note events", func(tx *txn) error { return appendEvents(tx, events) })
 }
 
 // record writes or deletes the record and reports whether that changed anything.
-func record(tx *bolt.Tx, app spec.Name, decision reconcile.Decision) (changed bool, err error) {
+func record(tx *txn, app spec.Name, decision reconcile.Decision) (changed bool, err error) {
 	key := []byte(app.String())
 	if decision.Gone {
 		return true, forget(tx, key)
@@ -91,19 +88,12 @@ func record(tx *bolt.Tx, app spec.Name, decision reconcile.Decision) (changed bo
 	if next.Generation < had.Generation {
 		return false, fmt.Errorf("generation %d after %d: %w", next.Generation, had.Generation, ErrGeneration)
 	}
-	value, err := encode(key, next)
-	if err != nil {
-		return false, err
-	}
-	if bytes.Equal(value, b.Get(key)) {
-		return false, nil
-	}
-	return true, b.Put(key, value)
+	return putNew(b, key, next)
 }
 
 // forget deletes what is kept of an app that is gone. Its generation stays, so
 // that it goes on from there if the app comes back.
-func forget(tx *bolt.Tx, key []byte) error {
+func forget(tx *txn, key []byte) error {
 	var wish reconcile.Desired
 	wanted, err := get(tx.Bucket(bucketDesired), key, &wish)
 	if err != nil {
@@ -132,7 +122,7 @@ func forget(tx *bolt.Tx, key []byte) error {
 	return bury(tx, key)
 }
 
-func appendEvents(tx *bolt.Tx, events []reconcile.Event) error {
+func appendEvents(tx *txn, events []reconcile.Event) error {
 	b := tx.Bucket(bucketEvents)
 	for _, e := range events {
 		if len(e.Message) > maxMessage {
@@ -145,7 +135,7 @@ func appendEvents(tx *bolt.Tx, events []reconcile.Event) error {
 	return trim(b, maxEvents, nil)
 }
 
-func appendHistory(tx *bolt.Tx, key []byte, rollouts []reconcile.Rollout) error {
+func appendHistory(tx *txn, key []byte, rollouts []reconcile.Rollout) error {
 	if len(rollouts) == 0 {
 		return nil
 	}

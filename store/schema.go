@@ -1,23 +1,23 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
-
 	"teal/spec"
 )
 
-// schemaVersion is the version of the layout below.
-const schemaVersion = 1
+// schemaVersion is the version of the layout below. In version 1 values were
+// not encrypted.
+const schemaVersion = 2
 
 // Buckets. An app's key is "project/service"; numbers are 8 bytes, big-endian,
 // so that they sort.
 var (
-	bucketMeta        = []byte("meta")        // "schema" → schema
+	bucketMeta        = []byte("meta")        // "schema" → schema, not encrypted
 	bucketProjects    = []byte("projects")    // project → spec.Project
 	bucketDesired     = []byte("desired")     // app → reconcile.Desired
 	bucketRecords     = []byte("records")     // app → reconcile.Record
@@ -46,34 +46,43 @@ var laterBuckets = [][]byte{bucketPulled, bucketGone}
 // schema is the store's own record.
 type schema struct {
 	Version int `json:"version"`
+	// Key is the id of the host key that values are encrypted with.
+	Key string `json:"key,omitempty"`
+	// Traces says that values which were not encrypted may be left on free pages.
+	Traces bool `json:"traces,omitempty"`
 }
 
-// layOut makes an empty store.
-func layOut(tx *bolt.Tx) error {
+// layOut makes an empty store, encrypted with the key of tx.
+func layOut(tx *txn) error {
 	for _, name := range slices.Concat(allBuckets, laterBuckets) {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return fmt.Errorf("create bucket %s: %w", name, err)
 		}
 	}
-	return put(tx.Bucket(bucketMeta), keySchema, schema{Version: schemaVersion})
+	return put(tx.Bucket(bucketMeta), keySchema, schema{Version: schemaVersion, Key: tx.key.id})
 }
 
-// verify reports whether this version of Teal can work with the store, and
-// compares every value with its checksum.
-func verify(tx *bolt.Tx) error {
+// readSchema returns the store's own record, if this version of Teal can work
+// with it.
+func readSchema(tx *txn) (s schema, err error) {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
-		return damagedf("it has no schema record")
+		return s, damagedf("it has no schema record")
 	}
-	var s schema
 	if ok, err := get(meta, keySchema, &s); err != nil {
-		return err
+		return s, err
 	} else if !ok {
-		return damagedf("it has no schema record")
+		return s, damagedf("it has no schema record")
 	}
 	if s.Version > schemaVersion {
-		return fmt.Errorf("schema %d: %w", s.Version, ErrNewer)
+		return s, fmt.Errorf("schema %d: %w", s.Version, ErrNewer)
 	}
+	return s, nil
+}
+
+// verify reads every value: with the key of tx, or, if that is missing, as far
+// as a checksum goes.
+func verify(tx *txn) error {
 	for _, name := range allBuckets {
 		if tx.Bucket(name) == nil {
 			return damagedf("bucket %s is missing", name)
@@ -92,31 +101,47 @@ func verify(tx *bolt.Tx) error {
 	return nil
 }
 
-func verifyBucket(b *bolt.Bucket) error {
+func verifyBucket(b *bucket) error {
 	return b.ForEach(func(k, v []byte) error {
 		if v == nil {
 			return verifyBucket(b.Bucket(k))
 		}
-		return checkValue(k, v)
+		_, err := b.body(k, v)
+		return err
 	})
 }
 
 // put keeps v under key.
-func put(b *bolt.Bucket, key []byte, v any) error {
-	value, err := encode(key, v)
+func put(b *bucket, key []byte, v any) error {
+	body, err := encodeBody(key, v)
 	if err != nil {
 		return err
 	}
-	return b.Put(key, value)
+	return b.Put(key, b.wrap(key, body))
+}
+
+// putNew keeps v under key and reports whether that is new.
+func putNew(b *bucket, key []byte, v any) (changed bool, err error) {
+	body, err := encodeBody(key, v)
+	if err != nil {
+		return false, err
+	}
+	if value := b.Get(key); value != nil {
+		had, err := b.body(key, value)
+		if err != nil || bytes.Equal(had, body) {
+			return false, err
+		}
+	}
+	return true, b.Put(key, b.wrap(key, body))
 }
 
 // get reads the value under key into v; ok is false if there is none.
-func get(b *bolt.Bucket, key []byte, v any) (ok bool, err error) {
+func get(b *bucket, key []byte, v any) (ok bool, err error) {
 	value := b.Get(key)
 	if value == nil {
 		return false, nil
 	}
-	return true, decode(key, value, v)
+	return true, b.decode(key, value, v)
 }
 
 // appKey returns the key of app.
@@ -141,7 +166,7 @@ func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 // newest returns the number of the newest entry of the growing list b; 0 if it
 // has none. It is read from the keys: bbolt's sequence of a bucket is covered by
 // no checksum.
-func newest(b *bolt.Bucket) uint64 {
+func newest(b *bucket) uint64 {
 	k, _ := b.Cursor().Last()
 	if k == nil {
 		return 0
@@ -150,14 +175,14 @@ func newest(b *bolt.Bucket) uint64 {
 }
 
 // push appends v to the growing list b, under the next number.
-func push(b *bolt.Bucket, v any) (uint64, error) {
+func push(b *bucket, v any) (uint64, error) {
 	n := newest(b) + 1
 	return n, put(b, number(n), v)
 }
 
 // trim deletes entries of the growing list b, oldest first, until at most keep
 // are left. dropped, if not nil, is told about each.
-func trim(b *bolt.Bucket, keep uint64, dropped func(key, value []byte) error) error {
+func trim(b *bucket, keep uint64, dropped func(key, value []byte) error) error {
 	last := newest(b)
 	if last <= keep {
 		return nil

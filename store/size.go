@@ -2,8 +2,6 @@ package store
 
 import (
 	"fmt"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // Size is how large the store is.
@@ -19,7 +17,7 @@ func (d *DB) Size() (Size, error) {
 		return Size{}, fmt.Errorf("measure the store: %w", err)
 	}
 	out := Size{File: file}
-	err = d.view("measure the store", func(tx *bolt.Tx) error {
+	err = d.view("measure the store", func(tx *txn) error {
 		stats := d.bolt.Stats()
 		out.Free = int64(stats.FreePageN+stats.PendingPageN)*int64(d.bolt.Info().PageSize) + max(0, file-tx.Size())
 		return nil

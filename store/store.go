@@ -5,22 +5,32 @@
 // It promises:
 //
 //   - Every method that writes is one transaction, on the disk when it returns.
+//
 //   - Generations of an app never go back, not even after the app was removed
 //     and came back before 10,000 others were.
+//
 //   - A command's token takes effect at most once.
+//
 //   - The file is used by one process. Another one is refused after a limit and
 //     told who holds it ([LockedError]).
+//
 //   - A damaged file never panics and is never changed: it is refused with a
 //     [DamagedError] that names the command which repairs. So is what a newer
 //     Teal wrote ([ErrNewer]).
+//
 //   - What grows is bounded: 5,000 events in all, 50 rollouts, 1,000 answers and
 //     256 waiting commands per app, the history of the 100 apps that were removed
 //     last and the generations of 10,000 of them, 10,000 pulled images.
+//
 //   - A file of which most is free space is made small by the next [Open].
 //
+//   - Values, which hold secrets of the apps, are encrypted with the host key, and
+//     each is bound to its place. Without the key nothing is read and nothing is
+//     taken for damaged ([KeyError]). A store that an older Teal wrote is
+//     encrypted by the first Open, which leaves no plain value in the file.
+//
 // What is read is copied out; no transaction is open while anything else is
-// done. The file holds the environment of containers and is readable by its
-// owner alone.
+// done. The file is readable by its owner alone.
 package store
 
 import (
@@ -44,6 +54,9 @@ type Options struct {
 	// LockTimeout is how long to wait for another process that has the file
 	// open. 0: [DefaultLockTimeout].
 	LockTimeout time.Duration
+	// KeyFile is the host key, which values are encrypted with. Empty: host.key
+	// beside the store, which is made with the first store there.
+	KeyFile string
 	// Logger is told about what Open repaired or found unusual. nil: nobody is.
 	Logger *slog.Logger
 	// Point is called before, in the middle of and after every write, with the
@@ -56,7 +69,10 @@ type DB struct {
 	path string
 	lock *lockFile
 	bolt *bolt.DB
+	key  *hostKey
 	file os.FileInfo // of the open file
+	// traces: values that were not encrypted may be left on free pages.
+	traces bool
 
 	point   func(name string)
 	writing sync.Mutex // one writer; taken before any lock of bbolt
@@ -70,8 +86,8 @@ type DB struct {
 // with mode 0600, its folder, if that is missing, with 0700.
 //
 // Errors: [LockedError] if another process has it open, [ErrNewer] if a newer
-// Teal wrote it, [DamagedError] if it cannot be trusted, else what the file
-// system said.
+// Teal wrote it, [KeyError] if the host key is not its, [DamagedError] if it
+// cannot be trusted, else what the file system said.
 func Open(path string, opts Options) (*DB, error) {
 	if opts.LockTimeout <= 0 {
 		opts.LockTimeout = DefaultLockTimeout
@@ -100,7 +116,8 @@ func Open(path string, opts Options) (*DB, error) {
 
 // openLocked opens the file while this process holds the lock beside it.
 func openLocked(path string, opts Options) (*DB, error) {
-	if err := ensureFile(path, opts); err != nil {
+	keys := keyringOf(path, opts.KeyFile)
+	if err := ensureFile(path, keys, opts); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, located(path, err))
 	}
 	if err := removeIfThere(compactName(path)); err != nil { // of a killed process
@@ -109,20 +126,26 @@ func openLocked(path string, opts Options) (*DB, error) {
 	if err := inspectFile(path); err != nil {
 		return nil, err
 	}
-	db, err := openChecked(path, opts)
-	if err != nil || !db.wasteful() {
+	db, err := openChecked(path, keys, opts)
+	if err != nil || !db.wasteful() && !db.traces {
 		return db, err
 	}
 	if err := db.closeBolt(); err != nil {
 		return nil, err
 	}
-	compact(path, opts)
-	return openChecked(path, opts)
+	compacted := compact(path, opts)
+	if db, err = openChecked(path, keys, opts); err != nil || !compacted || !db.traces {
+		return db, err
+	}
+	if err := db.update("note that no plain value is left", db.cleaned); err != nil {
+		return nil, errors.Join(err, db.closeBolt())
+	}
+	return db, nil
 }
 
-// openChecked opens the file, compares every value with its checksum and adds
-// what a store of an older Teal does not have.
-func openChecked(path string, opts Options) (*DB, error) {
+// openChecked opens the file, reads every value and adds what a store of an older
+// Teal does not have.
+func openChecked(path string, keys keyring, opts Options) (*DB, error) {
 	b, err := openBolt(path, opts.LockTimeout)
 	if err != nil {
 		return nil, err
@@ -132,7 +155,7 @@ func openChecked(path string, opts Options) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), b.Close())
 	}
 	db := &DB{path: path, bolt: b, file: info, point: opts.Point}
-	err = db.view("check "+path, verify)
+	err = db.unlock(keys, opts.Logger)
 	if err == nil {
 		err = db.update("bring "+path+" up to date", bringUpToDate)
 	}

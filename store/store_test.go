@@ -234,6 +234,9 @@ func TestBackupIsAStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	accept(t, db, map[spec.Name]string{was: "was:2", rdb: "mysql:8"}, false)
+	if err := os.WriteFile(keyOf(copied), raw(t, keyOf(path)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	state, ok := load(t, open(t, copied), was)
 	if !ok || state.Desired.Service.Container.Image != "was:1" || state.Record.Generation != 1 {
 		t.Errorf("the copy says %v %+v", ok, state)

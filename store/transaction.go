@@ -14,13 +14,13 @@ var errUnchanged = errors.New("unchanged")
 
 // view runs fn in a read transaction. fn copies out what it needs, does no I/O
 // and starts no other transaction.
-func (d *DB) view(doing string, fn func(*bolt.Tx) error) error {
+func (d *DB) view(doing string, fn func(*txn) error) error {
 	return d.transact(doing, false, fn)
 }
 
 // update runs fn in a write transaction and commits it, unless fn returns an
 // error.
-func (d *DB) update(doing string, fn func(*bolt.Tx) error) error {
+func (d *DB) update(doing string, fn func(*txn) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	at := d.pointsOf()
@@ -33,13 +33,13 @@ func (d *DB) update(doing string, fn func(*bolt.Tx) error) error {
 	return err
 }
 
-func (d *DB) transact(doing string, writable bool, fn func(*bolt.Tx) error) error {
+func (d *DB) transact(doing string, writable bool, fn func(*txn) error) error {
 	var tx *bolt.Tx
 	caught, err := attempt(func() (err error) {
 		if tx, err = d.beginTx(writable); err != nil {
 			return err
 		}
-		if err := fn(tx); err != nil || !writable {
+		if err := fn(&txn{tx, d.key}); err != nil || !writable {
 			return err
 		}
 		return tx.Commit()

@@ -20,8 +20,9 @@ func (p *program) storePath() string { return filepath.Join(p.statePath(), datab
 // openStore opens the records, after moving them aside if that is wanted. If they
 // are damaged it does so without being asked: nobody may be there to ask, and who
 // serves stands in the proxy and on the labels.
-func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
+func (p *program) openStore(rebuild bool, key string, log *slog.Logger) (*store.DB, error) {
 	path := p.storePath()
+	opts := store.Options{Logger: log, Point: failpoint, KeyFile: key}
 	if rebuild {
 		reach("store.MoveAside/before")
 		kept, err := store.MoveAside(path)
@@ -33,7 +34,10 @@ func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
 			return nil, err
 		}
 	}
-	db, err := store.Open(path, store.Options{Logger: log, Point: failpoint})
+	db, err := store.Open(path, opts)
+	if locked, ok := errors.AsType[*store.KeyError](err); ok {
+		return nil, withoutKey(locked)
+	}
 	damaged, ok := errors.AsType[*store.DamagedError](err)
 	if !ok {
 		return db, err
@@ -46,7 +50,7 @@ func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
 	}
 	log.Error("records were damaged, moved aside, and are built anew from what runs: holds, history and the wishes of projects whose file is not watched are lost",
 		"found", damaged.Words, "kept", kept)
-	db, err = store.Open(path, store.Options{Logger: log, Point: failpoint})
+	db, err = store.Open(path, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +62,20 @@ func (p *program) openStore(rebuild bool, log *slog.Logger) (*store.DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// withoutKey refuses to start. Nothing is damaged and nobody is without service,
+// so what to do is an operator's choice: with the key all is there, without it the
+// records are lost.
+func withoutKey(err *store.KeyError) *failure {
+	f := &failure{code: exitFailed, message: err.Error()}
+	if err.Key == "" {
+		f.hint = "put a host key there, or remove the file and leave --host-key out: one is made"
+		return f
+	}
+	f.details = []string{"what runs and serves goes on without the controller"}
+	f.hint = "put the key " + err.Key + " back as " + err.File + " (mode 0600); if it is lost: " + store.RepairCommand + " builds the records anew from what runs, without holds and history"
+	return f
 }
 
 // recordsCondition tells of damaged records as long as they are kept, so that it

@@ -37,6 +37,7 @@ type settings struct {
 	network      network
 	replaceProxy bool
 	rebuild      bool
+	hostKey      string
 	resync       string
 	engineLimit  time.Duration
 	parallel     int
@@ -147,6 +148,8 @@ func (s *settings) flags(c *cobra.Command) {
 	s.nginx.flags(f)
 	s.unused = s.nginx
 	f.BoolVar(&s.replaceProxy, "replace-proxy", false, "replace the nginx container that Teal runs when it has another image or other settings; connections are lost")
+	f.StringVar(&s.hostKey, "host-key", "", "`file` with the host key, which the records are encrypted with (default: host.key in the state folder, made by the first start)")
+	mustMark(config.MarkPath(f, "host-key"))
 	f.BoolVar(&s.rebuild, "rebuild", false, "move the records aside and build them anew from what runs")
 	f.StringVar(&s.resync, "resync", "30s", "how often everything is looked at though nothing was heard: an interval, or a cron expression")
 	f.DurationVar(&s.engineLimit, "engine-limit", docker.DefaultLimits.Call, "how long the engine may take to answer a question; a change, a stop, a pull without progress in proportion")

@@ -53,7 +53,7 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	if w.id, err = w.controllerID(w.id); err != nil {
 		return err
 	}
-	if w.db, err = w.openStore(w.rebuild, w.log); err != nil {
+	if w.db, err = w.openStore(w.rebuild, w.hostKey, w.log); err != nil {
 		return err
 	}
 	w.parts.closing("store", w.db.Close)
