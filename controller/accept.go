@@ -16,6 +16,7 @@ type offer struct {
 	project spec.Project
 	prune   bool
 	remove  bool // the whole project is given up
+	orphan  bool // it is not named any more, and kept as it is
 	by      string
 }
 
@@ -43,6 +44,13 @@ func (c *Controller) accept(ctx context.Context, o offer) (api.ApplyResult, erro
 
 // keep checks an offer and stores it.
 func (c *Controller) keep(ctx context.Context, o offer, before map[spec.Name]reconcile.Desired) ([]reconcile.Accepted, error) {
+	if o.orphan {
+		accepted, err := c.opts.Store.Orphan(o.project.Name)
+		if err != nil {
+			return nil, fmt.Errorf("orphan project %s: %w", o.project.Name, err)
+		}
+		return accepted, nil
+	}
 	if o.remove {
 		accepted, err := c.opts.Store.Remove(o.project.Name, now())
 		if err != nil {

@@ -2,7 +2,8 @@ package controller
 
 import (
 	"context"
-	"strings"
+	"fmt"
+	"slices"
 
 	"teal/controller/api"
 	"teal/spec"
@@ -41,22 +42,45 @@ func (c *Controller) Remove(ctx context.Context, req api.RemoveRequest) (api.App
 	return result, err
 }
 
-// notWatched refuses a project that a watched file describes.
+// notWatched refuses a project that a source describes.
 func (c *Controller) notWatched(project string) error {
-	for _, in := range c.sources {
-		in.mu.Lock()
-		watched := in.project == project
-		in.mu.Unlock()
-		if watched {
-			files := strings.Join(in.source.Files(), ", ")
-			return &api.Error{
-				Reason:  api.ReasonWatched,
-				Message: "project " + project + " is watched: " + files + " says what it is",
-				Hint:    "edit " + files,
+	for _, f := range c.sources {
+		for _, in := range f.intakes() {
+			if in.claims(project) {
+				return watched(project, in.words())
 			}
 		}
 	}
+	return c.notOwned(project)
+}
+
+// notOwned refuses a project that was accepted from a source which has not said
+// yet, after a start, what it holds.
+func (c *Controller) notOwned(project string) error {
+	if !slices.ContainsFunc(c.sources, func(f *feed) bool { return f.name() != "" }) {
+		return nil
+	}
+	all, err := c.opts.Store.Projects()
+	if err != nil {
+		return fmt.Errorf("list projects: %w", err)
+	}
+	for _, p := range all {
+		if p.Name != project {
+			continue
+		}
+		if f := c.feedOf(ownerOf(p)); f != nil && f.holds(project) {
+			return watched(project, f.words())
+		}
+	}
 	return nil
+}
+
+func watched(project, where string) error {
+	return &api.Error{
+		Reason:  api.ReasonWatched,
+		Message: "project " + project + " is watched: " + where + " says what it is",
+		Hint:    "edit " + where,
+	}
 }
 
 func unknown(what string) error {

@@ -133,7 +133,7 @@ type Controller struct {
 	unkept    unkept     // while the store does not take them
 	hosts     hosts      // which of them are away
 	memory    memory     // of the passes, lost at a restart
-	sources   []*intake
+	sources   []*feed
 	accepting sync.Mutex // one acceptance at a time
 	family    family     // who depends on whom
 	orphans   orphans
@@ -168,7 +168,7 @@ func New(opts Options) *Controller {
 		opts.Metrics.MustRegister(newAppsByCondition(c.conditionCounts))
 	}
 	for _, s := range opts.Sources {
-		c.sources = append(c.sources, newIntake(s))
+		c.sources = append(c.sources, newFeed(s))
 	}
 	return c
 }
@@ -212,8 +212,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	running.Go(func() { c.resync(ctx) })
 	running.Go(func() { c.supervise(ctx) })
 	running.Go(func() { c.keepImages(ctx) })
-	for _, in := range c.sources {
-		running.Go(func() { c.follow(ctx, in) })
+	for _, f := range c.sources {
+		running.Go(func() { c.follow(ctx, f) })
 	}
 	c.log.Info("controller started", "apps", len(c.family.all()), "parallel", c.opts.Parallel, "resync", c.opts.Resync.String())
 	c.queue.run(ctx, c.opts.Parallel, func(app spec.Name, release func()) time.Time {

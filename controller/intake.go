@@ -25,9 +25,11 @@ const (
 	ReasonRecordsUnwritable reconcile.Reason = "RecordsUnwritable"
 )
 
-// intake is one source and how its last reading fared.
+// intake is one project of a source, or the source itself, and how its last
+// reading fared.
 type intake struct {
-	source   Source
+	feed     *feed
+	part     string
 	offering sync.Mutex // one offer at a time, the newest reading each
 
 	mu       sync.Mutex
@@ -39,22 +41,45 @@ type intake struct {
 	accepted time.Time
 }
 
-func newIntake(s Source) *intake { return &intake{source: s} }
+// claims reports whether the last reading that could be understood was of project.
+func (in *intake) claims(project string) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.project == project
+}
+
+// words names the intake for people.
+func (in *intake) words() string {
+	files := strings.Join(in.feed.source.Files(), ", ")
+	if in.part == "" {
+		return files
+	}
+	return in.part + " of " + files
+}
 
 // follow takes in what a source says, until ctx ends.
-func (c *Controller) follow(ctx context.Context, in *intake) {
+func (c *Controller) follow(ctx context.Context, f *feed) {
 	for failures := 1; ctx.Err() == nil; failures++ {
-		err := in.source.Run(ctx, func(u source.Update) { c.takeIn(ctx, in, u) })
+		err := f.source.Run(ctx, func(u source.Update) { c.takeIn(ctx, f, u) })
 		if ctx.Err() != nil {
 			return
 		}
-		c.log.Error("source ended", "files", strings.Join(in.source.Files(), ", "), "error", err)
+		c.log.Error("source ended", "files", strings.Join(f.source.Files(), ", "), "error", err)
 		pause(ctx, c.opts.Limits.backoff(failures))
 	}
 }
 
 // takeIn deals with one reading of a source.
-func (c *Controller) takeIn(ctx context.Context, in *intake, u source.Update) {
+func (c *Controller) takeIn(ctx context.Context, f *feed, u source.Update) {
+	switch {
+	case u.Notice != "":
+		c.note(reconcile.Event{At: now(), Warning: true, Reason: u.Reason, Message: f.words() + ": " + u.Notice})
+		return
+	case u.All:
+		c.takeWhole(ctx, f, u)
+		return
+	}
+	in := f.intake(u.Part)
 	in.mu.Lock()
 	in.last, in.open = &u, u.Err == nil
 	if u.Err == nil {
@@ -62,7 +87,11 @@ func (c *Controller) takeIn(ctx context.Context, in *intake, u source.Update) {
 	}
 	in.mu.Unlock()
 	if u.Err != nil {
-		c.refuse(in, ReasonSpecInvalid, problems(u.Err))
+		reason := u.Reason
+		if reason == "" {
+			reason = ReasonSpecInvalid
+		}
+		c.refuse(in, reason, problems(u.Err))
 		return
 	}
 	if c.offer(ctx, in) {
@@ -73,12 +102,14 @@ func (c *Controller) takeIn(ctx context.Context, in *intake, u source.Update) {
 // reconsider offers readings again that could not be accepted: the engine may
 // answer by now, or a route may be free.
 func (c *Controller) reconsider(ctx context.Context) {
-	for _, in := range c.sources {
-		in.mu.Lock()
-		open := in.open
-		in.mu.Unlock()
-		if open {
-			c.offer(ctx, in)
+	for _, f := range c.sources {
+		for _, in := range f.intakes() {
+			in.mu.Lock()
+			open := in.open
+			in.mu.Unlock()
+			if open {
+				c.offer(ctx, in)
+			}
 		}
 	}
 }
@@ -94,7 +125,7 @@ func (c *Controller) offer(ctx context.Context, in *intake) bool {
 	if u == nil || u.Err != nil {
 		return false
 	}
-	err := c.soleSource(in, u.Project.Name)
+	err := c.mayOwn(in, u.Project.Name)
 	if err == nil {
 		_, err = c.accept(ctx, offerOf(in, u))
 	}
@@ -122,27 +153,11 @@ func (c *Controller) unready() reconcile.Reason {
 
 // offerOf says who offers what.
 func offerOf(in *intake, u *source.Update) offer {
-	return offer{project: u.Project, prune: u.Prune, by: strings.Join(in.source.Files(), ", ")}
-}
-
-// soleSource refuses a project that an earlier source names as well.
-func (c *Controller) soleSource(in *intake, project string) error {
-	for _, other := range c.sources {
-		if other == in {
-			return nil
-		}
-		other.mu.Lock()
-		same := other.project == project
-		other.mu.Unlock()
-		if same {
-			return &api.Error{
-				Reason:  api.ReasonInvalid,
-				Message: fmt.Sprintf("project %s is read from %s already", project, strings.Join(other.source.Files(), ", ")),
-				Hint:    "give one of them another name:",
-			}
-		}
+	by := in.words()
+	if o := u.Project.Source.Origin; o != nil {
+		by = fmt.Sprintf("%s of source %s, commit %s by %s (%s)", in.part, o.Source, o.Short(), o.Author, o.Subject)
 	}
-	return nil
+	return offer{project: u.Project, prune: u.Prune, by: by}
 }
 
 // welcome notes that a reading was accepted.
@@ -157,16 +172,24 @@ func (c *Controller) welcome(in *intake, u *source.Update) {
 
 // refuse notes why a reading was not accepted, with one event per cause.
 func (c *Controller) refuse(in *intake, reason reconcile.Reason, problems []string) {
+	// How a server fails can differ from one try to the next; that it does is said
+	// once.
+	whole := in.part == "" && in.feed.name() != ""
 	in.mu.Lock()
-	news := in.reason != reason || strings.Join(in.problems, "\n") != strings.Join(problems, "\n")
+	news := in.reason != reason || !whole && strings.Join(in.problems, "\n") != strings.Join(problems, "\n")
 	in.problems, in.reason = problems, reason
 	in.mu.Unlock()
 	if !news {
+		c.changes.signal()
 		return
+	}
+	what := " was not accepted"
+	if whole {
+		what = " cannot be followed"
 	}
 	c.note(reconcile.Event{
 		At: now(), Warning: true, Reason: reason,
-		Message: strings.Join(in.source.Files(), ", ") + " was not accepted, what was accepted before goes on: " + strings.Join(problems, "; "),
+		Message: in.words() + what + ", what was accepted before goes on: " + strings.Join(problems, "; "),
 	})
 }
 
@@ -186,22 +209,15 @@ func problems(err error) []string {
 	return []string{err.Error()}
 }
 
-// status describes the source for people.
-func (in *intake) status() api.SourceStatus {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	out := api.SourceStatus{
-		Files: in.source.Files(), Project: in.project, Problems: in.problems,
-		Read: in.source.Looked(), Accepted: in.accepted,
-		Valid: reconcile.Condition{OK: true, Message: "accepted"},
-	}
+// valid describes how the last reading fared.
+func (in *intake) valid() reconcile.Condition {
 	switch {
 	case len(in.problems) > 0:
-		out.Valid = reconcile.Condition{Reason: in.reason, Message: in.problems[0]}
+		return reconcile.Condition{Reason: in.reason, Message: in.problems[0]}
 	case in.last == nil:
-		out.Valid = reconcile.Condition{Message: "not read yet"}
+		return reconcile.Condition{Message: "not read yet"}
 	case in.open:
-		out.Valid = reconcile.Condition{Message: "being accepted"}
+		return reconcile.Condition{Message: "being accepted"}
 	}
-	return out
+	return reconcile.Condition{OK: true, Message: "accepted"}
 }

@@ -74,6 +74,8 @@ type Store interface {
 	// atLeast[name]+1 if it is new here; one that p does not name is orphaned, or
 	// pruned if prune is set.
 	Accept(p spec.Project, prune bool, atLeast map[spec.Name]int64, now time.Time) ([]reconcile.Accepted, error)
+	// Orphan marks every app of a project as not named any more; all of it stays.
+	Orphan(project string) ([]reconcile.Accepted, error)
 	// Remove prunes every app of a project and forgets the project.
 	Remove(project string, now time.Time) ([]reconcile.Accepted, error)
 	// Projects returns the accepted projects.

@@ -42,8 +42,8 @@ func (c *Controller) Status(ctx context.Context, filter spec.Name) (api.StatusLi
 	for _, app := range orphans {
 		out.Apps = append(out.Apps, orphanStatus(app))
 	}
-	for _, in := range c.sources {
-		out.Sources = append(out.Sources, in.status())
+	for _, f := range c.sources {
+		out.Sources = append(out.Sources, f.status())
 	}
 	return out, nil
 }

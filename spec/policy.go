@@ -17,6 +17,9 @@ type Policy struct {
 	// it. [Load] sets it to [Options].Dir when it is empty. Empty in
 	// [Project.Validate]: no folder.
 	Dir string `json:"dir,omitempty"`
+	// Copied: Dir is a copy that goes away, as that of a commit does. Bind mounts may
+	// not name what lies in it.
+	Copied bool `json:"copied,omitempty"`
 	// Hosts are the names of the hosts that services may be placed on. nil: names
 	// are not checked. With a single host that has no name: not nil, without names.
 	Hosts []string `json:"hosts,omitempty"`

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +22,10 @@ func (p Policy) CheckBind(source string) error {
 		return fmt.Errorf("%q is not an absolute path", source)
 	}
 	source = filepath.Clean(source)
+	if _, inside := below(p.Dir, source); inside && p.Copied && p.Dir != "" {
+		return errors.New("files of the repository cannot be mounted: their copy here goes away with the next commit; " +
+			"put them into the image, or mount a volume or a path of the host that the policy allows")
+	}
 	real, err := resolved(source)
 	if err != nil {
 		return fmt.Errorf("follow links of %s: %w", source, err)

@@ -27,6 +27,7 @@ type settings struct {
 	id           string
 	docker       string
 	placing      placing
+	pulling      pulling
 	keeping      keeping
 	notifying    notifying
 	subnet       string
@@ -141,6 +142,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.id, "controller", "", "`id` on the labels of all that is this controller's (default: made from the state folder)")
 	f.StringVar(&s.docker, "docker", "", "`address` of the Docker Engine (default: DOCKER_HOST, or the local socket)")
 	s.placing.flags(f)
+	s.pulling.flags(f)
 	s.keeping.flags(f)
 	s.notifying.flags(f)
 	f.StringVar(&s.subnet, "ingress-subnet", "", "`network` (CIDR) of teal-ingress when it has to be made (default: a free one)")
@@ -178,6 +180,9 @@ func (s *settings) check() (schedule.Schedule, error) {
 	}
 	if err := s.checkPlaces(); err != nil {
 		return schedule.Schedule{}, err
+	}
+	if err := s.pulling.read(); err != nil {
+		return controller.Schedule{}, err
 	}
 	if err := s.keeping.check(); err != nil {
 		return schedule.Schedule{}, err

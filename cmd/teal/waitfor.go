@@ -68,7 +68,7 @@ func looked(ctx context.Context, client *api.Client, app spec.Name) error {
 		if since.IsZero() {
 			since = list.At
 		}
-		if !slices.ContainsFunc(list.Sources, func(s api.SourceStatus) bool { return s.Read.Before(since) }) {
+		if !slices.ContainsFunc(list.Sources, func(s api.SourceStatus) bool { return s.Name == "" && s.Read.Before(since) }) {
 			return nil
 		}
 		select {

@@ -174,14 +174,15 @@ func (w *wiring) policyOf(project string) spec.Policy {
 	return out
 }
 
-// sources are the watched files, if any were named.
+// sources are the watched files, if any were named, and what is pulled.
 func (w *wiring) sources() ([]controller.Source, error) {
-	if len(w.files) == 0 {
-		return nil, nil
-	}
 	w.policy.Hosts = w.placing.names()
 	if w.policy.Hosts == nil {
 		w.policy.Hosts = []string{""} // none has a name
+	}
+	pulled, err := w.pulledSources()
+	if err != nil || len(w.files) == 0 {
+		return pulled, err
 	}
 	opts, err := w.wish.options()
 	if err != nil {
@@ -194,7 +195,7 @@ func (w *wiring) sources() ([]controller.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []controller.Source{file}, nil
+	return append([]controller.Source{file}, pulled...), nil
 }
 
 // driver is the embedded proxy as the controller sees it.

@@ -28,6 +28,10 @@ type Controller interface {
 	// Remove gives up a whole project: everything of it is pruned. It returns once
 	// that is durable, not once everything is gone.
 	Remove(ctx context.Context, req RemoveRequest) (ApplyResult, error)
+	// Sync has sources looked at now and returns once what was found was offered,
+	// or with Waiting set shortly before ctx ends. It is [ReasonUnknownSource] when
+	// there is none of the name.
+	Sync(ctx context.Context, req SyncRequest) (SyncResult, error)
 	// Status describes the apps that match filter: all for the zero name, a
 	// project's for a name without service. It is [ReasonUnknownApp] when filter
 	// names a project or service that is not known.

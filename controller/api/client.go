@@ -74,6 +74,12 @@ func (c *Client) Remove(ctx context.Context, req RemoveRequest) (ApplyResult, er
 	return out, c.call(ctx, http.MethodDelete, "/v1/projects/"+url.PathEscape(req.Project), q, nil, &out)
 }
 
+// Sync has sources looked at now.
+func (c *Client) Sync(ctx context.Context, req SyncRequest) (SyncResult, error) {
+	var out SyncResult
+	return out, c.call(ctx, http.MethodPost, "/v1/sync", nil, req, &out)
+}
+
 // Status asks for the status of the apps that match filter (see [Controller]).
 func (c *Client) Status(ctx context.Context, filter spec.Name) (StatusList, error) {
 	var out StatusList

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -54,6 +55,18 @@ func (h *handler) remove(r *http.Request, _ http.ResponseWriter) (any, error) {
 	}
 	out, err := h.ctrl.Remove(r.Context(), req)
 	return accepted{out}, err
+}
+
+// sync answers a little before the request's time is up, so that who asked can
+// ask again.
+func (h *handler) sync(r *http.Request, w http.ResponseWriter) (any, error) {
+	var req SyncRequest
+	if err := decode(r, w, &req); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.Timeout*9/10)
+	defer cancel()
+	return h.ctrl.Sync(ctx, req)
 }
 
 func (h *handler) status(r *http.Request, _ http.ResponseWriter) (any, error) {

@@ -17,6 +17,7 @@ const (
 	ReasonUnknownApp      Reason = "UnknownApp"      // 404
 	ReasonUnknownRollout  Reason = "UnknownRollout"  // 404
 	ReasonUnknownToken    Reason = "UnknownCommand"  // 404
+	ReasonUnknownSource   Reason = "UnknownSource"   // 404
 	ReasonUnknownPath     Reason = "UnknownPath"     // 404: client and controller differ in version
 	ReasonStale           Reason = "StaleRollout"    // 409: the rollout that was meant is not the present one
 	ReasonNotNow          Reason = "NotApplicable"   // 409: the verb does not apply to how things are
@@ -56,7 +57,7 @@ func (e *Error) Status() int {
 		return http.StatusForbidden
 	case ReasonTooMany:
 		return http.StatusTooManyRequests
-	case ReasonUnknownApp, ReasonUnknownRollout, ReasonUnknownToken, ReasonUnknownPath:
+	case ReasonUnknownApp, ReasonUnknownRollout, ReasonUnknownToken, ReasonUnknownSource, ReasonUnknownPath:
 		return http.StatusNotFound
 	case ReasonStale, ReasonNotNow, ReasonWatched:
 		return http.StatusConflict

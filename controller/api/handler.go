@@ -56,6 +56,7 @@ func NewHandler(c Controller, o Options) http.Handler {
 	for pattern, answer := range map[string]func(*http.Request, http.ResponseWriter) (any, error){
 		"POST /v1/apply":                             h.apply,
 		"POST /v1/plan":                              h.plan,
+		"POST /v1/sync":                              h.sync,
 		"DELETE /v1/projects/{project}":              h.remove,
 		"POST /v1/apps/{project}/{service}/commands": h.command,
 		"GET /v1/commands/{token}":                   h.answer,

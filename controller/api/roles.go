@@ -51,6 +51,7 @@ var needs = map[string]Role{
 	"GET /v1/backup":                             RoleOperator,
 	"POST /v1/plan":                              RoleOperator,
 	"POST /v1/apply":                             RoleOperator,
+	"POST /v1/sync":                              RoleOperator,
 	"DELETE /v1/projects/{project}":              RoleOperator,
 	"POST /v1/apps/{project}/{service}/commands": RoleOperator,
 }

@@ -35,6 +35,7 @@ var decided = map[string]api.Role{
 	"GET /v1/backup":                "operator",
 	"POST /v1/plan":                 "operator",
 	"POST /v1/apply":                "operator",
+	"POST /v1/sync":                 "operator",
 	"DELETE /v1/projects/{project}": "operator",
 }
 

@@ -131,8 +131,19 @@ type HostStatus struct {
 	EngineAPI string              `json:"engine_api,omitempty"` // API version in use
 }
 
-// SourceStatus is one watched set of files.
+// SourceStatus is one watched set of files, or one repository.
 type SourceStatus struct {
+	// Name, URL (without credentials) and Follow (what is followed there) are of a
+	// source that is pulled; empty for files.
+	Name   string `json:"name,omitempty"`
+	URL    string `json:"url,omitempty"`
+	Follow string `json:"follow,omitempty"`
+	// Commit is the one whose files are in force; nil: none yet, or files.
+	Commit *spec.Origin `json:"commit,omitempty"`
+	Next   time.Time    `json:"next,omitzero"` // when it is looked at again
+	// Projects of a source that can have several, in the order of their files.
+	Projects []SourceProject `json:"projects,omitempty"`
+
 	Files   []string `json:"files"`
 	Project string   `json:"project,omitempty"` // empty until it was accepted once
 	// Valid is the condition SpecInvalid turned round: not OK means that the last
@@ -141,6 +152,33 @@ type SourceStatus struct {
 	Problems []string            `json:"problems,omitempty"` // file:line: key: what is wrong
 	Read     time.Time           `json:"read,omitzero"`      // last looked at
 	Accepted time.Time           `json:"accepted,omitzero"`  // last accepted
+}
+
+// SourceProject is one project of a source that can have several.
+type SourceProject struct {
+	File    string `json:"file"`              // in the repository
+	Project string `json:"project,omitempty"` // empty until it could be understood once
+	// Valid: not OK means that the last reading was refused and what was accepted
+	// before goes on.
+	Valid    reconcile.Condition `json:"valid"`
+	Problems []string            `json:"problems,omitempty"`
+	Accepted time.Time           `json:"accepted,omitzero"` // last accepted
+}
+
+// SyncRequest asks for sources to be looked at now: POST /v1/sync.
+type SyncRequest struct {
+	Source string `json:"source,omitempty"` // empty: all that are pulled
+	// Since makes a repeated request the same one: a look that began then or later
+	// is enough. Zero: now.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// SyncResult says how the sources stand after that.
+type SyncResult struct {
+	Since   time.Time      `json:"since"` // to ask again with
+	Sources []SourceStatus `json:"sources"`
+	// Waiting: not all of them were looked at in the time that a request may take.
+	Waiting bool `json:"waiting,omitempty"`
 }
 
 // CommandRequest is the body of POST /v1/apps/{project}/{service}/commands.

@@ -65,6 +65,17 @@ func (s *Store) Remove(project string, now time.Time) ([]reconcile.Accepted, err
 	return s.leaveOut(project, nil, true, now), nil
 }
 
+// Orphan implements controller.Store.
+func (s *Store) Orphan(project string) ([]reconcile.Accepted, error) {
+	if err := s.write("orphan"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	return s.leaveOut(project, nil, false, time.Time{}), nil
+}
+
 func (s *Store) count(app spec.Name, known bool, atLeast map[spec.Name]int64) int64 {
 	newest := s.generations[app]
 	if !known {

@@ -52,6 +52,25 @@ func (f *Fake) accept(s spec.Service) api.Accepted {
 	return a
 }
 
+// Sync answers with the sources that match.
+func (f *Fake) Sync(_ context.Context, req api.SyncRequest) (api.SyncResult, error) {
+	if f.Refuse != nil {
+		return api.SyncResult{}, f.Refuse
+	}
+	out := api.SyncResult{Since: req.Since}
+	f.change(func() {
+		for _, s := range f.list.Sources {
+			if s.Name != "" && (req.Source == "" || req.Source == s.Name) {
+				out.Sources = append(out.Sources, s)
+			}
+		}
+	})
+	if len(out.Sources) == 0 {
+		return out, &api.Error{Reason: api.ReasonUnknownSource, Message: "there is no source " + req.Source}
+	}
+	return out, nil
+}
+
 // Plan answers what Planned says.
 func (f *Fake) Plan(context.Context, api.PlanRequest) (api.PlanResult, error) {
 	return f.Planned, f.Refuse
