@@ -191,7 +191,7 @@ func (s *settings) check() (schedule.Schedule, error) {
 		return schedule.Schedule{}, err
 	}
 	if err := s.notifying.read(); err != nil {
-		return controller.Schedule{}, err
+		return schedule.Schedule{}, err
 	}
 	if strings.Trim(s.id, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || len(s.id) > 40 {
 		return schedule.Schedule{}, badInput("--controller web-1", "--controller is %q: small letters, digits and hyphens, at most 40", s.id)
