@@ -38,7 +38,7 @@ func (d *DB) Remove(project string, now time.Time) ([]reconcile.Accepted, error)
 // named again.
 func (d *DB) Orphan(project string) ([]reconcile.Accepted, error) {
 	var out []reconcile.Accepted
-	err := d.update("orphan project "+project, func(tx *bolt.Tx) error {
+	err := d.update("orphan project "+project, func(tx *txn) error {
 		a := acceptance{tx: tx, project: spec.Project{Name: project}}
 		apps, err := appsOf(tx.Bucket(bucketDesired), project)
 		if err != nil {

@@ -76,7 +76,7 @@ Exit codes: 0 done, 1 failed or rolled back, 2 bad input, 3 timed out,
 		p.applyVerb(), p.planVerb(), p.statusVerb(), p.waitVerb(),
 		p.promoteVerb(), p.abortVerb(), p.undoVerb(), p.retryVerb(),
 		p.historyVerb(), p.logsVerb(), p.eventsVerb(), p.versionVerb(),
-		p.runVerb(), p.proxyVerb(), p.downVerb(), p.doctorVerb(), p.adoptVerb(), p.tokenVerb(),
+		p.runVerb(), p.syncVerb(), p.proxyVerb(), p.downVerb(), p.doctorVerb(), p.adoptVerb(), p.tokenVerb(),
 		p.backupVerb(), p.restoreVerb(), p.notifyVerb(),
 	)
 	for _, c := range root.Commands() {

@@ -15,7 +15,7 @@ import (
 
 // overNetwork are the verbs that a controller elsewhere can be asked for.
 var overNetwork = []string{
-	"apply", "plan", "status", "wait", "promote", "abort", "undo", "retry", "history", "logs", "events", "version", "down",
+	"apply", "plan", "status", "wait", "promote", "abort", "undo", "retry", "history", "logs", "events", "version", "down", "sync",
 }
 
 // remote says which controller is meant, if it is not the one at the socket.

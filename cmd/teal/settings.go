@@ -182,7 +182,7 @@ func (s *settings) check() (schedule.Schedule, error) {
 		return schedule.Schedule{}, err
 	}
 	if err := s.pulling.read(); err != nil {
-		return controller.Schedule{}, err
+		return schedule.Schedule{}, err
 	}
 	if err := s.keeping.check(); err != nil {
 		return schedule.Schedule{}, err

@@ -21,6 +21,9 @@ func Status(list api.StatusList, o Options) string {
 	if len(list.Apps) == 0 {
 		blocks = append(blocks, "nothing is wanted yet → teal apply -f compose.yaml\n")
 	}
+	if src := sources(list.Sources, o); len(src) > 0 {
+		blocks = append(blocks, join(src))
+	}
 	if h := hosts(list.Controller.Hosts, o); len(h) > 0 {
 		blocks = append(blocks, join(h))
 	}
@@ -40,14 +43,7 @@ func trouble(list api.StatusList, o Options) []string {
 	}
 	out = append(out, awayHosts(list.Controller.Hosts, o)...)
 	for _, s := range list.Sources {
-		if s.Valid.OK {
-			continue
-		}
-		out = append(out, fmt.Sprintf("%s %s  refused, what was accepted before goes on: %s",
-			o.mark(false), Clean(strings.Join(s.Files, ", ")), o.paint(bad, words(s.Valid))))
-		for _, p := range s.Problems {
-			out = append(out, "  "+Clean(p))
-		}
+		out = append(out, ailing(s, o)...)
 	}
 	return out
 }
