@@ -226,7 +226,7 @@ func (t *turn) leftoverRole(c Container) string {
 
 func (t *turn) colour(role string, p *Placement) ColourStatus {
 	s := ColourStatus{
-		Colour: p.Colour, Role: role, Revision: p.Revision.ID, Image: p.Revision.Image.Ref, Replicas: t.replicas(), Adopted: p.Adopted,
+		Colour: p.Colour, Role: role, Revision: p.Revision.ID, Image: p.Revision.Image.Ref, Replicas: t.replicas(), Adopted: p.Adopted, Origin: p.Origin,
 	}
 	if p.Adopted {
 		s.Replicas = 1

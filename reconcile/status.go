@@ -71,4 +71,6 @@ type ColourStatus struct {
 	Probe    string      `json:"probe,omitempty"`
 	Traffic  *Traffic    `json:"traffic,omitempty"`
 	Adopted  bool        `json:"adopted,omitempty"` // it was there before Teal
+	// Origin is the commit that asked for it; nil: none did.
+	Origin *spec.Origin `json:"origin,omitempty"`
 }

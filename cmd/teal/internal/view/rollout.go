@@ -2,10 +2,12 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"teal/reconcile"
+	"teal/spec"
 )
 
 // evidenceLines is how many log lines of a container a failure shows.
@@ -16,6 +18,7 @@ func History(list []reconcile.Rollout, o Options) string {
 	if len(list) == 0 {
 		return "no rollout has ended yet\n"
 	}
+	commits := slices.ContainsFunc(list, func(r reconcile.Rollout) bool { return r.Origin != nil })
 	rows := [][]cell{{
 		{"ROLLOUT", faint},
 		{"ENDED", faint},
@@ -28,8 +31,11 @@ func History(list []reconcile.Rollout, o Options) string {
 		{"TRAFFIC", faint},
 		{"REASON", faint},
 	}}
+	if commits {
+		rows[0] = append(rows[0], cell{"COMMIT", faint})
+	}
 	for _, r := range list {
-		rows = append(rows, []cell{
+		row := []cell{
 			{Clean(r.ID), strong},
 			{o.clock(r.Ended), plain},
 			{fmt.Sprint(r.Generation), plain},
@@ -40,9 +46,28 @@ func History(list []reconcile.Rollout, o Options) string {
 			{since(r.Accepted, r.Verified), plain},
 			{since(r.Accepted, r.Switched), plain},
 			{failureWords(r.Failure), plain},
-		})
+		}
+		if commits {
+			row = append(row, cell{commitWords(r.Origin), plain})
+		}
+		rows = append(rows, row)
 	}
 	return join(o.table(rows, "  "))
+}
+
+// commitWords tells a commit in one line: what, by whom, and what it says.
+func commitWords(from *spec.Origin) string {
+	if from == nil {
+		return "-"
+	}
+	out := from.Short()
+	if from.Author != "" {
+		out += " " + from.Author
+	}
+	if from.Subject != "" {
+		out += ": " + from.Subject
+	}
+	return Clean(out)
 }
 
 // since tells the time between two moments, or - if one never came.

@@ -133,6 +133,9 @@ func weight(c reconcile.ColourStatus) string {
 
 func detail(c reconcile.ColourStatus, o Options) string {
 	var out []string
+	if c.Origin != nil {
+		out = append(out, "commit "+Clean(c.Origin.Short()))
+	}
 	if !c.Until.IsZero() {
 		out = append(out, fmt.Sprintf("until %s (%s)", o.clock(c.Until), length(c.Until.Sub(o.Now))))
 	}

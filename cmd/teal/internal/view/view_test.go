@@ -214,6 +214,26 @@ func TestHistory(t *testing.T) {
 	})
 }
 
+func TestHistoryNamesCommits(t *testing.T) {
+	both(t, "history-commits", func(o Options) string {
+		from := &spec.Origin{Source: "shop", Commit: "0123456789abcdef", Author: "Ann", Subject: "Roll out 1.4.2 \x1b[2J"}
+		s := held()
+		s.Colours = append(s.Colours[:0:0], s.Colours...)
+		s.Colours[0].Origin = from
+		return History([]reconcile.Rollout{
+			{
+				ID: "r-12", App: was, Trigger: reconcile.TriggerChange, Generation: 14, Colour: spec.Blue, Result: reconcile.RolledBack,
+				Revision: reconcile.Revision{Image: reconcile.Image{Ref: "was:1.4.2"}}, Accepted: now, Ended: now, Origin: from,
+				Failure: &reconcile.Failure{Reason: reconcile.ReasonUnhealthy, Message: "not ready after 2m"},
+			},
+			{
+				ID: "r-11", App: was, Trigger: reconcile.TriggerChange, Generation: 13, Colour: spec.Green, Result: reconcile.Succeeded,
+				Revision: reconcile.Revision{Image: reconcile.Image{Ref: "was:1.4.1"}}, Accepted: now, Ended: now,
+			},
+		}, o) + Status(api.StatusList{Apps: []reconcile.Status{s}}, o)
+	})
+}
+
 func TestLines(t *testing.T) {
 	both(t, "lines", func(o Options) string {
 		return Event(reconcile.Event{At: now, App: was, Reason: reconcile.ReasonHeld, Message: "held\x07", Warning: true, Rollout: "r-1"}, o) +
