@@ -42,10 +42,17 @@ func (c *Controller) Status(ctx context.Context, filter spec.Name) (api.StatusLi
 	for _, app := range orphans {
 		out.Apps = append(out.Apps, orphanStatus(app))
 	}
-	for _, f := range c.sources {
-		out.Sources = append(out.Sources, f.status())
-	}
+	out.Sources = c.Sources()
 	return out, nil
+}
+
+// Sources tells how the sources are, in the order they were configured.
+func (c *Controller) Sources() []api.SourceStatus {
+	var out []api.SourceStatus
+	for _, f := range c.sources {
+		out = append(out, f.status())
+	}
+	return out
 }
 
 // describe tells how one app is; nil if it is not known any more.

@@ -132,7 +132,13 @@ func (l *lab) command(ctx context.Context, args ...string) *exec.Cmd {
 // start runs the controller and returns once it answers.
 func (l *lab) start(flags ...string) {
 	l.t.Helper()
-	args := append([]string{"run", "-f", "compose.yaml", "--http", l.address, "--controller", l.id, "--resync", "2s"}, flags...)
+	l.run(append([]string{"-f", "compose.yaml"}, flags...)...)
+}
+
+// run runs the controller with nothing watched but what flags say.
+func (l *lab) run(flags ...string) {
+	l.t.Helper()
+	args := append([]string{"run", "--http", l.address, "--controller", l.id, "--resync", "2s"}, flags...)
 	l.process = l.command(context.Background(), args...)
 	l.process.Stdout, l.process.Stderr = l.log, l.log
 	if err := l.process.Start(); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"teal/cmd/teal/internal/config"
 	"teal/controller"
+	"teal/controller/commitstatus"
 	"teal/controller/source/git"
 	"teal/spec"
 )
@@ -31,13 +32,14 @@ type pulled struct {
 	name    string
 	options git.Options
 	takes   []string
+	status  *commitstatus.Service // nil: none are written
 }
 
 // sourceTable is how sources stand in teal.yaml. Each topic has its fields.
 var sourceTable = config.Table{
 	Key:    "sources",
-	Fields: slices.Concat(gitFields, scheduleFields),
-	Paths:  gitPaths,
+	Fields: slices.Concat(gitFields, scheduleFields, commitstatus.Fields),
+	Paths:  slices.Concat(gitPaths, commitstatus.Paths),
 }
 
 var (
@@ -113,6 +115,7 @@ func readSource(name, text string) (pulled, error) {
 		},
 	}}
 	f.schedule(&out)
+	f.statuses(&out)
 	if f.err != nil {
 		return out, f.err
 	}

@@ -100,6 +100,9 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	if notifier != nil {
 		w.parts.start(ctx, "notifications", stopNotifier, notifier.Run)
 	}
+	if reporter := w.openReporter(); reporter != nil {
+		w.parts.start(ctx, "commit statuses", stopNotifier, reporter.Run)
+	}
 	w.parts.start(ctx, "controller", stopController, w.core.Run)
 	w.parts.start(ctx, "API", 2*stopAPI, func(ctx context.Context) error {
 		return api.Serve(ctx, listener, handler, stopAPI, w.log)

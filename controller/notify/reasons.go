@@ -19,4 +19,6 @@ var reasons = []reconcile.Reason{
 	"Verified", "Switched", "Promoted", "RolledBack", "Withdrawn", "StandbyEnded", "Removed", "Degraded", "Adopted",
 	"ClockSet", "RecordsRebuilt", "RecordsRestored", "SpecInvalid", "Accepted", "HostBack", "Defect",
 	"RecordsUnwritable", "ImagesRemoved", "NotifyFailed", "NotifyBack",
+	"SourceUnreachable", "CredentialsRefused", "HostKeyRefused", "RepositoryMissing", "RefMissing", "HistoryRewritten",
+	"NothingMatches", "Untrusted", "SourceFailed", "SourceBack", "StatusFailed", "StatusBack",
 }
