@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
 )
@@ -97,7 +98,7 @@ func (e *Engine) Exec(ctx context.Context, id string, argv ...string) (output st
 
 // attached starts the program and reads its output to the end.
 func attached(ctx context.Context, a dockerAPI, exec string) (string, error) {
-	stream, err := a.ContainerExecAttach(ctx, exec, container.ExecAttachOptions{})
+	stream, err := attach(ctx, a, exec)
 	if err != nil {
 		return "", err
 	}
@@ -110,6 +111,32 @@ func attached(ctx context.Context, a dockerAPI, exec string) (string, error) {
 		err = fmt.Errorf("it wrote more than %d bytes", mostOutput)
 	}
 	return out.kept.String(), errors.Join(ctx.Err(), err)
+}
+
+// attach starts the program. The client waits for the answer whatever becomes of
+// ctx, for as long as the engine keeps the connection: then it is left to wait.
+func attach(ctx context.Context, a dockerAPI, exec string) (types.HijackedResponse, error) {
+	type answer struct {
+		stream types.HijackedResponse
+		err    error
+	}
+	answers := make(chan answer)
+	go func() {
+		stream, err := a.ContainerExecAttach(ctx, exec, container.ExecAttachOptions{})
+		select {
+		case answers <- answer{stream, err}:
+		case <-ctx.Done():
+			if err == nil {
+				stream.Close()
+			}
+		}
+	}()
+	select {
+	case got := <-answers:
+		return got.stream, got.err
+	case <-ctx.Done():
+		return types.HijackedResponse{}, ctx.Err()
+	}
 }
 
 // exitStatus waits for the engine to notice the end, which comes a moment after
