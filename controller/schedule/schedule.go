@@ -17,6 +17,8 @@ import (
 type Schedule struct {
 	text string
 	next func(time.Time) time.Time
+
+	every time.Duration // of an interval; 0: it is a cron expression
 }
 
 // shortestInterval bounds schedules from below: a full look costs the engine a
@@ -60,7 +62,7 @@ func interval(text string, d time.Duration) (Schedule, error) {
 	if d < shortestInterval {
 		return Schedule{}, fmt.Errorf("%w: %q is shorter than %s", ErrSchedule, text, shortestInterval)
 	}
-	return Schedule{text: text, next: func(t time.Time) time.Time { return t.Add(d) }}, nil
+	return Schedule{text: text, every: d, next: func(t time.Time) time.Time { return t.Add(d) }}, nil
 }
 
 // parseCron calls the library's parser, which panics on some inputs.
