@@ -36,6 +36,7 @@ type settings struct {
 	unused       nginxSettings // nginx, as it is when nothing is said
 	listen       listening
 	network      network
+	hooking      hooking
 	replaceProxy bool
 	rebuild      bool
 	hostKey      string
@@ -137,6 +138,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f := c.Flags()
 	s.listen.flags(f, []string{":80"})
 	s.network.flags(f)
+	s.hooking.flags(f)
 	s.logs.flags(f)
 	f.BoolVar(&s.prune, "prune", false, "remove services that the files do not name any more")
 	f.StringVar(&s.id, "controller", "", "`id` on the labels of all that is this controller's (default: made from the state folder)")
@@ -182,6 +184,9 @@ func (s *settings) check() (schedule.Schedule, error) {
 		return schedule.Schedule{}, err
 	}
 	if err := s.pulling.read(); err != nil {
+		return schedule.Schedule{}, err
+	}
+	if err := s.hooking.check(s.pulling.sources); err != nil {
 		return schedule.Schedule{}, err
 	}
 	if err := s.keeping.check(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"teal/controller"
 	"teal/controller/commitstatus"
 	"teal/controller/source/git"
+	"teal/controller/webhook"
 	"teal/spec"
 )
 
@@ -33,13 +34,16 @@ type pulled struct {
 	options git.Options
 	takes   []string
 	status  *commitstatus.Service // nil: none are written
+
+	calendar spec.Calendar // when what it says may be rolled out
+	hook     *webhook.Hook // how it is called for; nil: not at all
 }
 
 // sourceTable is how sources stand in teal.yaml. Each topic has its fields.
 var sourceTable = config.Table{
 	Key:    "sources",
-	Fields: slices.Concat(gitFields, scheduleFields, commitstatus.Fields),
-	Paths:  slices.Concat(gitPaths, commitstatus.Paths),
+	Fields: slices.Concat(gitFields, whenFields, commitstatus.Fields),
+	Paths:  slices.Concat(gitPaths, whenPaths, commitstatus.Paths),
 }
 
 var (
@@ -47,8 +51,7 @@ var (
 		"branch", "tag", "tags", "path", "follow_rewrites", "prune", "projects", "limit",
 		"token_file", "username", "password_file", "ca", "identity", "known_hosts",
 	}
-	gitPaths       = []string{"token_file", "password_file", "ca", "identity", "known_hosts"}
-	scheduleFields = []string{"every"}
+	gitPaths = []string{"token_file", "password_file", "ca", "identity", "known_hosts"}
 )
 
 func (p *pulling) flags(f *pflag.FlagSet) {
@@ -114,7 +117,7 @@ func readSource(name, text string) (pulled, error) {
 			Identity: f.text("identity"), KnownHosts: f.text("known_hosts"),
 		},
 	}}
-	f.schedule(&out)
+	f.when(&out)
 	f.statuses(&out)
 	if f.err != nil {
 		return out, f.err
@@ -122,11 +125,6 @@ func readSource(name, text string) (pulled, error) {
 	// The same checks as at the start of the source, before anything is opened.
 	_, err = git.NewGroup(git.Find(), 0).New(out.options)
 	return out, err
-}
-
-// schedule reads when a source is looked at.
-func (f *fields) schedule(out *pulled) {
-	out.options.Interval = f.span("every", time.Second, 24*time.Hour)
 }
 
 // fields reads what is given of a source, and keeps the first problem.
@@ -191,7 +189,7 @@ func (w *wiring) pulledSources() ([]controller.Source, error) {
 	var out []controller.Source
 	for _, p := range w.pulling.sources {
 		o := p.options
-		o.Folder, o.Logger, o.Load, o.Takes = filepath.Join(state, "sources", p.name), w.log, w.loadPulled, p.takes
+		o.Folder, o.Logger, o.Load, o.Takes = filepath.Join(state, "sources", p.name), w.log, restricted(w.loadPulled, p.calendar), p.takes
 		s, err := group.New(o)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", p.name, err)

@@ -92,6 +92,10 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	calls, err := w.openHooks()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 
 	w.parts.start(ctx, "prober", stopProber, prober.Run)
 	if w.carrier.run != nil {
@@ -108,6 +112,9 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 		return api.Serve(ctx, listener, handler, stopAPI, w.log)
 	})
 	w.serveDoors(ctx, doors, serving)
+	if err := w.serveHooks(ctx, calls, registry); err != nil {
+		return err
+	}
 	manager, err := systemd.New(w.core, w.log)
 	if err != nil {
 		return err

@@ -106,7 +106,7 @@ func (s *Source) take(ctx context.Context, emit func(source.Update), ref Ref) er
 	if err != nil {
 		return err
 	}
-	signer, err := s.verified(ctx, commit, tag)
+	signer, err := s.verified(ctx, commit, Signed{Commit: commit.Raw, Tag: tag, Name: ref.Name})
 	if err != nil {
 		return err
 	}
@@ -212,11 +212,11 @@ func (s *Source) compare(ctx context.Context, ref Ref, c Commit) (string, error)
 }
 
 // verified asks whether the commit may be used, and whose it is.
-func (s *Source) verified(ctx context.Context, c Commit, tag []byte) (string, error) {
+func (s *Source) verified(ctx context.Context, c Commit, signed Signed) (string, error) {
 	if s.opts.Verify == nil {
 		return "", nil
 	}
-	signer, err := s.opts.Verify(ctx, Signed{Commit: c.Raw, Tag: tag})
+	signer, err := s.opts.Verify(ctx, signed)
 	if err != nil {
 		return "", &Fault{
 			Reason: ReasonUntrusted, Err: err, Message: fmt.Sprintf("commit %s by %s is not trusted: %v", short(c.ID), c.Author, err),

@@ -23,6 +23,7 @@ type Loader func(ctx context.Context, o spec.Options) (*spec.Project, error)
 type Signed struct {
 	Commit []byte // as git hashes it, the signature included
 	Tag    []byte // the annotated tag that was followed, likewise; nil: none
+	Name   string // of the ref that was followed: refs/tags/v1.2.0
 }
 
 // Options are what a source is made of. Name, URL, Folder and Load are needed.
