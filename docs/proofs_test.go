@@ -46,6 +46,7 @@ var proofs = []proof{
 		"controller/intake_test.go: TestInvalidFileChangesNothingAndIsToldOnce", "controller/intake_test.go: TestAnEmptyProjectChangesNothingEvenWithPrune", "cmd/teal/engine_test.go: TestBadInputChangesNothing",
 	}},
 	{"S17", "a pass over an unchanged, settled world does nothing", []string{"controller/run_test.go: TestSettledPassWritesNothing"}},
+	{"W1", "nothing begins outside of its deploy windows but a way back, and no gate opens there by itself", []string{"reconcile/window_test.go: TestWindows", "reconcile/window_test.go: TestWindowsLetGoBack"}},
 	{"L1", "it comes to rest in a bounded number of steps", nil},
 	{"L2", "the newest generation is tried at least once", nil},
 	{"L3", "if stable can be healthy, the proxy ends on something healthy", nil},
@@ -104,7 +105,7 @@ func TestMutantsAreListed(t *testing.T) {
 	var list strings.Builder
 	found := regexp.MustCompile(`(?m)^\t\{"(\d+): (.*)", \[\]edit\{$`)
 	n := 0
-	for _, file := range []string{"model", "planner", "loop"} {
+	for _, file := range []string{"model", "planner", "loop", "windows"} {
 		for _, m := range found.FindAllStringSubmatch(read(t, "../controller/mutants/"+file+"_test.go"), -1) {
 			if n++; fmt.Sprint(n) != m[1] {
 				t.Fatalf("mutant %s comes after %d", m[1], n-1)

@@ -49,7 +49,7 @@ func controller(test string) killer {
 	return killer{"./controller", "^" + test + "$", []string{"-test.timeout=3m"}}
 }
 
-var mutants = slices.Concat(model, planner, loop)
+var mutants = slices.Concat(model, planner, loop, windows)
 
 // TestMutants plants each broken rule in the real code, by building it with the
 // changed source in place of the real one, and wants its killer to notice.
