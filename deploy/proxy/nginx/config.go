@@ -74,6 +74,9 @@ func (d *Driver) certificate() (chain, key []byte, err error) {
 // the one called before if nginx refuses. Nothing is loaded yet.
 func (d *Driver) install(ctx context.Context, c configuration, s *state, before string) error {
 	p := d.o.Place
+	if err := d.list(ctx, before, c.name); err != nil {
+		return err
+	}
 	files := []File{{Name: idleFile, Content: []byte("idle\n")}, {Name: "flags/"}}
 	for _, f := range c.files {
 		f.Name = folderOf(c.name) + "/" + f.Name
@@ -194,29 +197,7 @@ func (d *Driver) load(ctx context.Context, c configuration, s *state, before str
 	d.reloads++
 	d.mu.Unlock()
 	d.o.Logger.Info("nginx loaded a configuration", "place", d.o.Place.String(), "configuration", c.name)
-	if before != "" && before != c.name {
-		d.memory.stale = append(d.memory.stale, before)
-	}
-	return d.sweep(ctx, c.name)
-}
-
-// sweep removes configurations before the last one; workers read no file after
-// they were started.
-func (d *Driver) sweep(ctx context.Context, inUse string) error {
-	var names []string
-	for len(d.memory.stale) > 1 {
-		if old := d.memory.stale[0]; old != inUse && !slices.Contains(d.memory.stale[1:], old) {
-			names = append(names, folderOf(old))
-		}
-		d.memory.stale = d.memory.stale[1:]
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	if err := d.o.Place.Remove(ctx, names...); err != nil {
-		return fmt.Errorf("remove old configurations: %w", err)
-	}
-	return nil
+	return d.sweep(ctx, c.name, before)
 }
 
 // filesOf are the files that make up the name of a configuration for s.

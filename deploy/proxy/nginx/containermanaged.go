@@ -54,6 +54,8 @@ type managed struct {
 	o     ManagedOptions
 	files Place // nil: through the engine
 
+	ensuring sync.Mutex // one Ensure at a time: two would write the same files
+
 	mu    sync.Mutex
 	made  string // the container that was found or made last
 	built string // what "nginx -V" says in it; empty: not asked yet
@@ -111,6 +113,8 @@ http {
 // container that keeps exiting is started with a table that serves nothing, for
 // the caller to apply its own to.
 func (m *managed) Ensure(ctx context.Context) (started bool, err error) {
+	m.ensuring.Lock()
+	defer m.ensuring.Unlock()
 	if m.files != nil {
 		if err := m.files.Write(ctx, File{Name: "./"}); err != nil {
 			return false, fmt.Errorf("%s: %w", m, err)

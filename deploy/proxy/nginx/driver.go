@@ -39,13 +39,13 @@ type Driver struct {
 // memory is what this process knows beside the place's files. Nothing in it can
 // hide what nginx serves.
 type memory struct {
-	sets   map[string]bool    // flag folders that were written by this process
-	tags   []string           // entity tags of files that were read and found good
-	tagsOf string             // the configuration that tags belong to
-	last   *state             // what was served last, for a place that lost its folder
-	stale  []string           // configurations that were in use before, oldest first
-	gone   map[slotKey]string // revisions of a slot that were seen idle after another took it
-	next   int                // of the apps, the first whose buckets are looked at next
+	sets    map[string]bool    // flag folders that were written by this process
+	tags    []string           // entity tags of files that were read and found good
+	tagsOf  string             // the configuration that tags belong to
+	last    *state             // what was served last, for a place that lost its folder
+	folders []string           // configurations that may have a folder; nil: not known
+	gone    map[slotKey]string // revisions of a slot that were seen idle after another took it
+	next    int                // of the apps, the first whose buckets are looked at next
 }
 
 // New checks options and opens the socket for figures. It starts nothing: see

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Remote is one ssh connection to a host.
@@ -39,7 +40,8 @@ type SSHOptions struct {
 
 // overSSH is the distribution's service on a host behind ssh.
 type overSSH struct {
-	o SSHOptions
+	o        SSHOptions
+	ensuring sync.Mutex // one Ensure at a time: two would start two
 }
 
 // OverSSH is the nginx of a host behind ssh that somebody else runs, usually

@@ -11,6 +11,8 @@ import (
 // Ensure looks whether the nginx includes Teal's file and runs. It is started
 // only where the options say how.
 func (s *overSSH) Ensure(ctx context.Context) (started bool, err error) {
+	s.ensuring.Lock()
+	defer s.ensuring.Unlock()
 	_, err = s.Read(ctx, included)
 	if errors.Is(err, fs.ErrNotExist) { // the main configuration cannot be loaded without it
 		err = s.Write(ctx, File{Name: included, Content: []byte(nothing)})
