@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"teal/controller/api"
+	"teal/deploy/proxy/embedded"
 	"teal/store"
 )
 
@@ -42,6 +44,9 @@ environment, that over the file.`,
 // run wires the controller, runs it until ctx ends and takes it apart again.
 func (p *program) run(ctx context.Context, s settings) (err error) {
 	schedule, err := s.check()
+	if err == nil {
+		err = p.checkState(s.proxy)
+	}
 	if err != nil {
 		return err
 	}
@@ -56,6 +61,22 @@ func (p *program) run(ctx context.Context, s settings) (err error) {
 		return w.refused(err)
 	}
 	return parts.wait(ctx)
+}
+
+// checkState refuses a state folder whose path leaves the embedded proxy no room
+// for its socket: it would not start, and only its own log would say why.
+func (p *program) checkState(proxy string) error {
+	if proxy != proxyEmbedded {
+		return nil
+	}
+	state, err := filepath.Abs(p.statePath())
+	if err != nil {
+		return fmt.Errorf("find the state folder: %w", err)
+	}
+	if err := embedded.CheckAdmin(filepath.Join(state, proxyFolder, adminSocket)); err != nil {
+		return badInput("--state /var/lib/teal", "the path of the state folder is too long: %v", err)
+	}
+	return nil
 }
 
 // refused adds what to type next to why the controller could not begin.

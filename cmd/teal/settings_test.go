@@ -58,6 +58,7 @@ func TestMistakesInSettings(t *testing.T) {
 		{"awaited ports of nginx", []string{"--proxy", "nginx", "--await-ports"}, []string{"--await-ports is for the embedded proxy"}},
 		{"metrics of nginx", []string{"--proxy", "nginx", "--proxy-metrics", ":1"}, []string{"--proxy-metrics is for the embedded proxy"}},
 		{"resync", []string{"--resync", "sometimes"}, []string{"--resync", "sometimes"}},
+		{"a state folder too deep", []string{"--state", "/" + strings.Repeat("deep/", 16), "--socket", filepath.Join(state, "s")}, []string{"--state", "too long", "has 97 bytes", "94"}},
 		{"id", []string{"--controller", "My Host"}, []string{"small letters"}},
 		{"log format", []string{"--log-format", "xml"}, []string{"neither text nor json"}},
 		{"log level", []string{"--log-level", "loud"}, []string{"not debug, info, warn or error"}},

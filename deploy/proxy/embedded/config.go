@@ -77,6 +77,15 @@ func or[T int | time.Duration](field *T, preset T) {
 	}
 }
 
+// CheckAdmin says whether the admin socket, and those that are made beside it,
+// can be at path: the kernel takes short ones only.
+func CheckAdmin(path string) error {
+	if most := maxUnixPath - len(handoverSuffix+temporarySuffix); len(path) > most {
+		return fmt.Errorf("proxy: the path of the admin socket %s has %d bytes; the longest that works has %d", path, len(path), most)
+	}
+	return nil
+}
+
 func (c Config) check() error {
 	switch {
 	case len(c.Listen)+len(c.ListenTLS) == 0:
@@ -87,8 +96,8 @@ func (c Config) check() error {
 		return errors.New("proxy: clients are to be sent to HTTPS, but no address listens with TLS")
 	case c.Admin == "":
 		return errors.New("proxy: no path for the admin socket")
-	case len(c.Admin)+len(handoverSuffix+temporarySuffix) > maxUnixPath:
-		return fmt.Errorf("proxy: the path of the admin socket %s is longer than the %d bytes a socket may have", c.Admin, maxUnixPath-len(handoverSuffix+temporarySuffix))
+	case CheckAdmin(c.Admin) != nil:
+		return CheckAdmin(c.Admin)
 	case c.StateDir == "":
 		return errors.New("proxy: no folder for the table")
 	case c.Logger == nil:
