@@ -176,7 +176,7 @@ func (p *program) takeOff(ctx context.Context, r removal) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if err := p.removeParts(ctx, r, docker.Options{Host: r.docker, ControllerID: id}); err != nil {
+	if err := p.removeParts(ctx, r, docker.Options{Host: r.docker, ControllerID: id, Point: failpoint}); err != nil {
 		return fmt.Errorf("remove what controller %s runs: %w", id, err)
 	}
 	where := "the host"

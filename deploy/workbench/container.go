@@ -116,6 +116,7 @@ func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error
 	if done.Networks, err = b.removeNetworks(ctx, by); err != nil {
 		return done, err
 	}
+	by.Add("label", spec.LabelRole+"="+spec.RoleProxy)
 	if err := b.removeVolumes(ctx, by); err != nil {
 		return done, err
 	}
@@ -132,10 +133,18 @@ func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error
 	return done, nil
 }
 
-// removeVolumes removes those of proxies: what apps keep is somebody's.
+// RemoveVolumes removes every volume that carries label=value, with the data of
+// apps: [Bench.Remove] leaves that.
+func (b *Bench) RemoveVolumes(ctx context.Context, label, value string) error {
+	if label == "" || value == "" {
+		return errors.New("remove volumes by label: label and value must be named")
+	}
+	ctx, cancel := context.WithTimeout(ctx, changeLimit)
+	defer cancel()
+	return b.removeVolumes(ctx, filters.NewArgs(filters.Arg("label", label+"="+value)))
+}
+
 func (b *Bench) removeVolumes(ctx context.Context, by filters.Args) error {
-	by = by.Clone()
-	by.Add("label", spec.LabelRole+"="+spec.RoleProxy)
 	found, err := b.api.VolumeList(ctx, volume.ListOptions{Filters: by})
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", err)

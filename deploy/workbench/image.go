@@ -49,6 +49,22 @@ func (b *Bench) load(ctx context.Context, ref string, files []byte, changes []st
 	return nil
 }
 
+// Names lists the references, by tag, of every image made for purpose.
+func (b *Bench) Names(ctx context.Context, purpose string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	list, err := b.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", LabelMade+"="+purpose))})
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	var out []string
+	for _, found := range list {
+		out = append(out, found.RepoTags...)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
 // RemoveImages removes every image made for purpose that nothing uses.
 func (b *Bench) RemoveImages(ctx context.Context, purpose string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, changeLimit)

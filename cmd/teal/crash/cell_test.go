@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"teal/cmd/load/loadgen"
@@ -17,15 +16,6 @@ import (
 	"teal/deploy/workbench"
 	"teal/spec"
 )
-
-// kit is what all cells use.
-type kit struct {
-	binary string
-	bench  *workbench.Bench
-	images map[string]string // references by what scenarios call them
-	nginx  string            // reference of the image
-	keep   string            // folder for the logs of cells that failed
-}
 
 // cell is one run of a scenario.
 type cell struct {
@@ -38,6 +28,14 @@ type cell struct {
 	traffic  *loadgen.Generator
 	tokens   int
 	aborting string // id of the rollout that commands name
+
+	engines []engine          // where its containers are
+	images  map[string]string // references of its own, by what scenarios call them
+	digests map[string]string // of these
+	top     string            // lines at the top of its desired state
+	proxies []string          // ids of proxies that are to be replaced
+	secure  string            // address of the proxy with TLS
+	closing []func(context.Context) error
 }
 
 // outcome is what came of a cell.
@@ -64,7 +62,7 @@ func (k *kit) run(ctx context.Context, s *scenario, kill string, want *state) (o
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	c, err := k.newCell(s)
+	c, err := k.newCell(ctx, s)
 	if err != nil {
 		return out, err
 	}
@@ -97,51 +95,39 @@ func (k *kit) run(ctx context.Context, s *scenario, kill string, want *state) (o
 	return out, errors.Join(err, broken, reading)
 }
 
-func (k *kit) newCell(s *scenario) (*cell, error) {
+func (k *kit) newCell(ctx context.Context, s *scenario) (*cell, error) {
 	id := "crash-" + dockertest.Unique()
-	home, err := os.MkdirTemp(folder, s.file()+"-")
+	home, err := os.MkdirTemp(folder, s.file()[:min(len(s.file()), 20)]+"-")
 	if err != nil {
 		return nil, err
 	}
 	c := &cell{
 		kit: k, scenario: s, id: id, project: strings.ReplaceAll(id, "-", ""), address: freeAddress(),
 		controller: &controller{binary: k.binary, folder: home},
+		engines:    []engine{{bench: k.bench}}, images: map[string]string{}, digests: map[string]string{},
 	}
-	c.args = []string{
-		"run", "-f", "compose.yaml", "--state", filepath.Join(home, "state"), "--socket", c.socket(), "--http", c.address,
+	if s.place.open != nil {
+		if err := s.place.open(ctx, c); err != nil {
+			return nil, errors.Join(fmt.Errorf("prepare the place: %w", err), c.end(err))
+		}
+	}
+	for _, name := range s.published {
+		c.publish(name)
+	}
+	c.args = append([]string{
+		"run", "-f", "compose.yaml", "--state", c.state(), "--socket", c.socket(), "--http", c.address,
 		"--controller", id, "--resync", "2s", "--prune", "--log-level", "debug",
-	}
-	if s.nginx {
-		c.args = append(c.args, "--proxy", "nginx", "--nginx-image", k.nginx, "--nginx-admin", freeAddress())
-	}
+	}, append(c.args, s.flags...)...)
 	return c, nil
 }
 
-// given are the addresses that cells of this process have, which are below the
-// ports that the system gives to outgoing connections.
-var given struct {
-	sync.Mutex
-	ports map[int]bool
-}
-
-func freeAddress() string {
-	given.Lock()
-	defer given.Unlock()
-	if given.ports == nil {
-		given.ports = map[int]bool{}
-	}
-	for {
-		port := 10000 + rand.IntN(9000)
-		address := fmt.Sprintf("127.0.0.1:%d", port)
-		l, err := net.Listen("tcp", address)
-		if err != nil || given.ports[port] {
-			continue
-		}
-		if l.Close() == nil {
-			given.ports[port] = true
-			return address
-		}
-	}
+// publish makes an image that only the registry has, and no other cell.
+func (c *cell) publish(name string) {
+	env := map[string]string{"CELL": c.id}
+	maps.Copy(env, variants[name])
+	c.images[name], c.digests[name] = c.kit.registry.Push(c.kit.t, c.id+"/app:"+name, dockertest.Options{
+		Env: env, Labels: map[string]string{workbench.LabelMade: c.id, dockertest.LabelTest: c.id},
+	})
 }
 
 // play brings the world to where the scenario begins, arms the failpoints and
@@ -161,8 +147,10 @@ func (c *cell) play(ctx context.Context, kill string) error {
 		if err := c.ready(ctx); err != nil {
 			return err
 		}
-		if err := c.load(ctx); err != nil {
-			return err
+		if !c.scenario.quiet {
+			if err := c.load(ctx); err != nil {
+				return err
+			}
 		}
 		for _, step := range c.scenario.before {
 			if err := step(ctx, c); err != nil {
@@ -215,8 +203,18 @@ func (c *cell) end(failed error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_, err := c.kit.bench.Remove(ctx, spec.LabelController, c.id)
-	return errors.Join(append(errs, err, os.RemoveAll(c.folder))...)
+	for _, e := range c.engines {
+		_, err := e.bench.Remove(ctx, spec.LabelController, c.id)
+		errs = append(errs, err, e.bench.RemoveVolumes(ctx, spec.LabelController, c.id))
+	}
+	if len(c.images) > 0 {
+		_, err := c.kit.bench.RemoveImages(ctx, c.id)
+		errs = append(errs, err)
+	}
+	for _, shut := range slices.Backward(c.closing) {
+		errs = append(errs, shut(ctx))
+	}
+	return errors.Join(append(errs, os.RemoveAll(c.folder))...)
 }
 
 // save keeps the log, the trace and the desired state of a failed cell.

@@ -32,6 +32,7 @@ type controller struct {
 func (c *controller) points(name string) string { return filepath.Join(c.folder, "points", name) }
 func (c *controller) socket() string            { return filepath.Join(c.folder, "teal.sock") }
 func (c *controller) log() string               { return filepath.Join(c.folder, "teal.log") }
+func (c *controller) state() string             { return filepath.Join(c.folder, "state") }
 
 // start starts the process and watches it until stop.
 func (c *controller) start() error {
@@ -39,6 +40,7 @@ func (c *controller) start() error {
 		return err
 	}
 	c.done = make(chan struct{})
+	c.ending = false
 	cmd, err := c.launch()
 	if err != nil {
 		return err
@@ -76,8 +78,7 @@ func (c *controller) watch(cmd *exec.Cmd) {
 		if ending {
 			return
 		}
-		status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
+		if !sigkilled(cmd.ProcessState) {
 			text, reading := os.ReadFile(c.log())
 			c.fail(errors.Join(fmt.Errorf("the controller ended by itself: %w: %s", err, text[max(0, len(text)-1000):]), reading))
 			return
@@ -94,6 +95,11 @@ func (c *controller) watch(cmd *exec.Cmd) {
 		c.kills++
 		c.mu.Unlock()
 	}
+}
+
+func sigkilled(p *os.ProcessState) bool {
+	status, ok := p.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 func removeAll(names ...string) error {
@@ -117,8 +123,13 @@ func (c *controller) killed() (int, error) {
 	return c.kills, c.broken
 }
 
-// stop ends the process for good.
-func (c *controller) stop() error {
+// stop ends the process, which does nothing about it.
+func (c *controller) stop() error { return c.quit(syscall.SIGKILL) }
+
+// halt asks the process to end.
+func (c *controller) halt() error { return c.quit(syscall.SIGTERM) }
+
+func (c *controller) quit(how syscall.Signal) error {
 	if c.done == nil {
 		return nil
 	}
@@ -130,7 +141,7 @@ func (c *controller) stop() error {
 	c.ending = true
 	process := c.process
 	c.mu.Unlock()
-	if err := process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	<-c.done
@@ -151,13 +162,21 @@ func waitFor(p *os.Process) error {
 // client speaks to the controller; calls fail while there is none.
 func (c *controller) client() *api.Client { return api.Dial(c.socket()) }
 
-// pollEvery is how often a condition is looked at.
-const pollEvery = 50 * time.Millisecond
+// How often a condition is looked at. What a settled world is like is asked of
+// all engines.
+const (
+	pollEvery   = 50 * time.Millisecond
+	settleEvery = 150 * time.Millisecond
+)
 
 // until waits until met returns nil, and says what it waited for when ctx ends
 // first. A controller that ended by itself ends the wait.
 func (c *controller) until(ctx context.Context, what string, met func() error) error {
-	tick := time.NewTicker(pollEvery)
+	return c.every(ctx, pollEvery, what, met)
+}
+
+func (c *controller) every(ctx context.Context, period time.Duration, what string, met func() error) error {
+	tick := time.NewTicker(period)
 	defer tick.Stop()
 	var last error
 	for {

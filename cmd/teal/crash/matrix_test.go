@@ -2,30 +2,25 @@ package crash
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"teal/deploy/docker/dockertest"
-	"teal/deploy/workbench"
 )
 
 var (
 	full     = flag.Bool("crash.full", false, "every scenario: at each point the first hit, the last one and one in between")
 	between  = flag.Bool("crash.between", true, "a hit between the first and the last one of each point, too")
+	one      = flag.Bool("crash.one", false, "one hit of each point, of the three")
 	every    = flag.Bool("crash.every", false, "every hit of every point, with -crash.full")
 	seed     = flag.Uint64("crash.seed", 1, "chooses the sample, and the hits in between")
 	parallel = flag.Int("crash.parallel", 2, "how many cells run at a time")
@@ -53,11 +48,11 @@ func TestCrashMatrix(t *testing.T) {
 		writeTable(t)
 		return
 	}
-	k := newKit(t)
 	t.Logf("seed %d", *seed)
-	m := matrix{t: t, kit: k, began: time.Now(), done: map[string]result{}}
-	m.open()
+	m := matrix{t: t, began: time.Now(), done: map[string]result{}}
 	chosen := m.choose()
+	m.kit = newKit(t, chosen)
+	m.open()
 	m.run(chosen)
 	m.report(chosen)
 	if whole() {
@@ -68,73 +63,6 @@ func TestCrashMatrix(t *testing.T) {
 // whole reports whether all scenarios run with all their points: only such a run
 // is written down.
 func whole() bool { return *full && *only == "" && *at == "" }
-
-func newKit(t *testing.T) *kit {
-	t.Helper()
-	binary, err := pointed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keep, err := filepath.Abs(keptFolder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(keep, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	b, err := workbench.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	k := &kit{binary: binary, bench: b, images: map[string]string{}, keep: keep}
-	for name, env := range map[string]map[string]string{
-		"v1": {}, "v2": {}, "v3": {}, "bad": {"BREAK": "unhealthy"}, "slow": {"START_DELAY": "20s"},
-	} {
-		env["VERSION"] = name
-		k.images[name] = dockertest.Image(t, name, dockertest.Options{Env: env})
-	}
-	purpose := "test-" + dockertest.Unique()
-	k.nginx = "teal-test-nginx:" + purpose
-	t.Cleanup(func() {
-		if _, err := b.RemoveImages(context.Background(), purpose); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := b.MakeNginx(t.Context(), k.nginx, purpose); err != nil {
-		t.Fatal(err)
-	}
-	k.holdImage(t)
-	return k
-}
-
-// holdImage keeps the proxy's image on the engine as long as cells run: it is
-// removed with the last container that uses it, and would be made again in some
-// cells and not in others.
-func (k *kit) holdImage(t *testing.T) {
-	t.Helper()
-	c, err := k.newCell(&scenario{name: "holds the proxy's image", base: v("v1")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.end(nil); err != nil {
-			t.Error(err)
-		}
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	if err := errors.Join(c.edit(*c.scenario.base), c.start(), c.ready(ctx)); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.stop(); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // matrix is one run of many cells.
 type matrix struct {
@@ -167,11 +95,10 @@ func (m *matrix) open() {
 		}
 	}
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if !*resume {
-		flags |= os.O_TRUNC
-	}
-	if !whole() {
+	if !*full || *at != "" && !*resume {
 		name = filepath.Join(m.kit.keep, "sample.jsonl")
+		flags |= os.O_TRUNC
+	} else if !*resume && *only == "" {
 		flags |= os.O_TRUNC
 	}
 	var err error
@@ -184,29 +111,6 @@ func (m *matrix) open() {
 		}
 	})
 }
-
-// sampled are the scenarios of a sample, and how many kills of each it has.
-var sampled = []string{"first deployment", "update"}
-
-const sampledKills = 4
-
-// choose returns the scenarios of this run.
-func (m *matrix) choose() []*scenario {
-	all := scenarios()
-	if *only != "" {
-		all = slices.DeleteFunc(all, func(s *scenario) bool { return !regexp.MustCompile(*only).MatchString(s.name) })
-		if len(all) == 0 {
-			m.t.Fatalf("no scenario matches %q", *only)
-		}
-	}
-	if !*full && *only == "" {
-		all = slices.DeleteFunc(all, func(s *scenario) bool { return !slices.Contains(sampled, s.name) })
-	}
-	return all
-}
-
-// random is seeded, apart for each scenario.
-func random(n uint64) *rand.Rand { return rand.New(rand.NewPCG(*seed, n)) }
 
 // job is one cell to run.
 type job struct {
@@ -276,56 +180,8 @@ func (m *matrix) reference(s *scenario) *result {
 	return &r
 }
 
-// kills are the hits of a run without a kill that the cells are for.
-func (m *matrix) kills(n uint64, trace []string) []string {
-	if *at == "-" {
-		return nil
-	}
-	if *at != "" {
-		return []string{*at}
-	}
-	hits := map[string]int{}
-	for _, hit := range trace {
-		name, _, _ := strings.Cut(hit, "#")
-		hits[name]++
-	}
-	var out []string
-	r := random(n + 1)
-	for _, name := range sortedKeys(hits) {
-		last := hits[name]
-		numbers := []int{1, last}
-		if last > 2 && *between {
-			numbers = append(numbers, 2+r.IntN(last-2))
-		}
-		if *every {
-			numbers = nil
-			for i := range last {
-				numbers = append(numbers, i+1)
-			}
-		}
-		slices.Sort(numbers)
-		for _, i := range slices.Compact(numbers) {
-			out = append(out, name+"#"+strconv.Itoa(i))
-		}
-	}
-	if !*full && *only == "" {
-		r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
-		out = out[:min(len(out), sampledKills)]
-	}
-	return out
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	var out []string
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.SortFunc(out, cmp.Compare)
-	return out
-}
-
 // tries is how often a cell is run in which the process was not killed: two runs
-// of a scenario do not hit a point equally often.
+// of a scenario do not hit a point equally often. Each time it is an earlier hit.
 const tries = 3
 
 // cell runs one and notes what came of it.
@@ -339,8 +195,19 @@ func (m *matrix) cell(j job) {
 		if r = m.attempt(j); r.Err != "" || r.Killed {
 			break
 		}
+		j.kill = earlier(j.kill)
 	}
 	m.note(r, true)
+}
+
+// earlier is the hit before one; the first is its own.
+func earlier(hit string) string {
+	name, number, _ := strings.Cut(hit, "#")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 2 {
+		return hit
+	}
+	return name + "#" + strconv.Itoa(n-1)
 }
 
 func (m *matrix) attempt(j job) result {
@@ -393,6 +260,13 @@ func (m *matrix) report(all []*scenario) {
 		}
 	}
 	fmt.Fprintf(os.Stderr, "%d scenarios, %d cells: %d killed and compared, %d not reached; %d requests\n", len(all), cells, killed, missed, requests)
+	if whole() {
+		for _, p := range unreached(allPoints(m.t), m.results) {
+			if excused[p] == "" {
+				m.t.Errorf("no cell kills at %s: add a scenario that gets there", p)
+			}
+		}
+	}
 	if missed > cells/10 {
 		m.t.Errorf("%d of %d cells were not killed at all", missed, cells)
 	}

@@ -10,13 +10,17 @@ import (
 
 // scenario is a piece of an app's life.
 type scenario struct {
-	name   string
-	nginx  bool  // the proxy is an nginx in a container of Teal's
-	base   *wish // what runs before; nil: nothing
-	first  wish  // what is wanted from the start when nothing runs before
-	before []step
-	act    []step
-	ends   []string // parts of lines of the final state
+	name      string
+	place     place
+	published []string // images that have to be pulled, each cell its own
+	flags     []string // further ones of the controller
+	base      *wish    // what runs before; nil: nothing
+	first     wish     // what is wanted from the start when nothing runs before
+	before    []step
+	act       []step
+	ends      []string // parts of lines of the final state
+	// quiet: there is no client, and no controller at the end.
+	quiet bool
 	// lastOnly: only the newest rollout of the history is compared, where it is a
 	// race whether one before it was superseded or succeeded.
 	lastOnly bool
@@ -86,14 +90,22 @@ func scenarios() []*scenario {
 	}
 	all = append(all, aborts()...)
 	all = append(all, rollovers()...)
-	for _, name := range []string{"first deployment", "update", "undo to the hot standby", "never healthy, held", "standby expires", "an app removed"} {
-		for _, s := range all {
-			if s.name == name {
-				over := *s
-				over.name, over.nginx = s.name+" (nginx)", true
-				all = append(all, &over)
-				break
-			}
+	all = append(all, upkeep()...)
+	named := func(name string) *scenario {
+		return all[slices.IndexFunc(all, func(s *scenario) bool { return s.name == name })]
+	}
+	for _, where := range []struct {
+		place
+		scenarios []string
+	}{
+		{managedNginx, []string{"first deployment", "update", "undo to the hot standby", "never healthy, held", "standby expires", "an app removed"}},
+		{serviceNginx, []string{"update"}},
+		{twoHosts, []string{"first deployment", "update", "undo to the hot standby", "never healthy, held", "abort while Confirming", "rollover while Verifying"}},
+		{sshNginx, []string{"first deployment", "update"}},
+		{farNginx, []string{"first deployment", "update"}},
+	} {
+		for _, name := range where.scenarios {
+			all = append(all, named(name).at(where.place))
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *scenario) int { return cmp.Compare(a.rank(), b.rank()) })
@@ -111,46 +123,4 @@ func (s *scenario) rank() int {
 		return n
 	}
 	return len(foremost)
-}
-
-// The process stands there, until an abort or another wish was taken: the phase
-// is the one that the scenario is about.
-const (
-	inPreparing = "docker.ImagePull/before"
-	inStarting  = "docker.ContainerCreate/before"
-	inSwitching = "proxy.PUT/v1/table/before"
-)
-
-// aborts are an abort in each phase. The candidate takes its time, so that an
-// abort that was repeated after a kill still finds it.
-func aborts() []*scenario {
-	slow := wish{image: "slow"}
-	baking := wish{image: "v2", xteal: []string{"bake: 1m"}}
-	gated := wish{image: "v2", xteal: []string{"promotion: manual"}}
-	abort := command(reconcile.VerbAbort)
-	ends := []string{"blue stable v1 weight 100", "held: "}
-	return []*scenario{
-		{name: "abort while Starting", base: v("v1"), before: []step{pauses(inStarting), edit(slow), paused, reaches(reconcile.Starting, "slow")}, act: []step{during(abort, goesOn)}, ends: ends},
-		{name: "abort while Verifying", base: v("v1"), before: []step{edit(slow), reaches(reconcile.Verifying, "slow")}, act: []step{abort}, ends: ends},
-		{name: "abort while Staged", base: v("v1"), before: []step{edit(gated), reaches(reconcile.Staged, "v2")}, act: []step{abort}, ends: ends},
-		{name: "abort while Switching", base: v("v1"), before: []step{pauses(inSwitching), edit(baking), paused, reaches(reconcile.Switching, "v2")}, act: []step{during(abort, goesOn)}, ends: ends},
-		{name: "abort while Confirming", base: v("v1"), before: []step{edit(baking), reaches(reconcile.Confirming, "v2"), answers("v2")}, act: []step{abort}, ends: ends},
-		{name: "promote while Staged", base: v("v1"), before: []step{edit(gated), reaches(reconcile.Staged, "v2")}, act: []step{command(reconcile.VerbPromote), answers("v2")}, ends: []string{"green stable v2 weight 100"}},
-	}
-}
-
-// rollovers are a newer wish in each phase of a rollout.
-func rollovers() []*scenario {
-	slow := wish{image: "slow"}
-	baking := wish{image: "v2", xteal: []string{"bake: 2s"}}
-	gated := wish{image: "v2", xteal: []string{"promotion: manual"}}
-	newest := edit(*v("v3"))
-	ends := []string{"stable v3 weight 100"}
-	return []*scenario{
-		{name: "rollover while Starting", base: v("v1"), before: []step{pauses(inStarting), edit(slow), paused}, act: []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends},
-		{name: "rollover while Verifying", base: v("v1"), before: []step{edit(slow), reaches(reconcile.Verifying, "slow")}, act: []step{newest, idle("v3")}, ends: ends},
-		{name: "rollover while Staged", base: v("v1"), before: []step{edit(gated), reaches(reconcile.Staged, "v2")}, act: []step{newest, idle("v3")}, ends: ends},
-		{name: "rollover while Switching", lastOnly: true, base: v("v1"), before: []step{pauses(inSwitching), edit(baking), paused}, act: []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends},
-		{name: "rollover while Confirming", base: v("v1"), before: []step{edit(baking), reaches(reconcile.Confirming, "v2")}, act: []step{newest, idle("v3")}, ends: ends},
-	}
 }

@@ -51,7 +51,7 @@ func (c *cell) settle(ctx context.Context, want *state) (state, error) {
 	if want != nil {
 		rest = restKnown
 	}
-	err := c.until(ctx, "it has settled", func() error {
+	err := c.every(ctx, settleEvery, "it has settled", func() error {
 		now, settled, err := c.look(ctx)
 		if err != nil {
 			return err
@@ -76,6 +76,10 @@ func (c *cell) settle(ctx context.Context, want *state) (state, error) {
 
 // look describes the world, and reports whether every app is at rest.
 func (c *cell) look(ctx context.Context) (now state, settled bool, err error) {
+	if c.scenario.quiet {
+		now, err := c.things(ctx)
+		return now, true, err
+	}
 	client := c.client()
 	defer client.Close()
 	list, err := client.Status(ctx, spec.Name{})
@@ -117,8 +121,15 @@ func (c *cell) look(ctx context.Context) (now state, settled bool, err error) {
 }
 
 func (c *cell) version(ref string) string {
-	for name, known := range c.kit.images {
-		if ref == known {
+	for _, all := range []map[string]string{c.images, c.kit.images} {
+		for name, known := range all {
+			if ref == known {
+				return name
+			}
+		}
+	}
+	for name, digest := range c.digests {
+		if strings.HasSuffix(ref, digest) {
 			return name
 		}
 	}
@@ -144,23 +155,38 @@ func (c *cell) app(s reconcile.Status) string {
 	return b.String()
 }
 
-// things are what the controller has on the engine.
+// things are what the controller has on the engines.
 func (c *cell) things(ctx context.Context) ([]string, error) {
-	all, err := c.kit.bench.Everything(ctx, c.id)
-	if err != nil {
-		return nil, err
-	}
 	var out []string
-	for _, x := range all.Containers {
-		l := x.Labels
-		what := fmt.Sprintf("container %s %s replica %s of %s", l[spec.LabelService], l[spec.LabelColour], l[spec.LabelReplica], c.version(x.Image))
-		if l[spec.LabelRole] == spec.RoleProxy {
-			what = "container of the " + l[spec.LabelRole]
+	for _, e := range c.engines {
+		all, err := e.bench.Everything(ctx, c.id)
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, what+", "+x.State)
+		where := ""
+		if e.name != "" {
+			where = ", on " + e.name
+		}
+		for _, x := range all.Containers {
+			l := x.Labels
+			what := fmt.Sprintf("container %s %s replica %s of %s", l[spec.LabelService], l[spec.LabelColour], l[spec.LabelReplica], c.version(x.Image))
+			if l[spec.LabelRole] == spec.RoleProxy {
+				what = "container of the " + l[spec.LabelRole]
+			}
+			out = append(out, what+", "+x.State+where)
+		}
+		for _, n := range append(all.Networks, all.Volumes...) {
+			out = append(out, "has "+strings.NewReplacer(c.project, "PROJECT", c.id, "ID").Replace(n)+where)
+		}
 	}
-	for _, n := range append(all.Networks, all.Volumes...) {
-		out = append(out, "has "+strings.NewReplacer(c.project, "PROJECT", c.id, "ID").Replace(n))
+	if slices.ContainsFunc(c.scenario.ends, func(line string) bool { return strings.HasPrefix(line, "image ") }) {
+		have, err := c.kit.bench.Names(ctx, c.id)
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range have {
+			out = append(out, "image "+c.version(ref))
+		}
 	}
 	slices.Sort(out)
 	return out, nil

@@ -33,7 +33,11 @@ type wish struct {
 // compose is w as a file.
 func (c *cell) compose(w wish) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "name: %s\nservices:\n  web:\n    image: %s\n    pull_policy: never\n    stop_grace_period: 2s\n", c.project, c.image(w.image))
+	pulled := "never"
+	if _, ok := c.images[w.image]; ok {
+		pulled = "missing"
+	}
+	fmt.Fprintf(&b, "name: %s\n%sservices:\n  web:\n    image: %s\n    pull_policy: %s\n    stop_grace_period: 2s\n", c.project, c.top, c.image(w.image), pulled)
 	if w.replicas > 0 {
 		fmt.Fprintf(&b, "    deploy: {replicas: %d}\n", w.replicas)
 	}
@@ -64,6 +68,9 @@ func (c *cell) compose(w wish) string {
 }
 
 func (c *cell) image(name string) string {
+	if ref, ok := c.images[name]; ok {
+		return ref
+	}
 	if ref, ok := c.kit.images[name]; ok {
 		return ref
 	}
@@ -113,9 +120,19 @@ func (c *cell) ready(ctx context.Context) error {
 	return c.answers(ctx, "")
 }
 
-// traffic starts the client, in scenarios that begin without an app.
+// traffic starts the client, in scenarios that begin without an app. An nginx
+// that is reloaded for the first app may answer for a moment as before, until
+// Teal says that it serves.
 func traffic(ctx context.Context, c *cell) error {
-	return errors.Join(c.answers(ctx, ""), c.load(ctx))
+	if err := c.answers(ctx, ""); err != nil {
+		return err
+	}
+	if c.scenario.place.nginx {
+		if err := c.web(ctx, "it serves", func(s reconcile.Status) bool { return s.Serving.OK }); err != nil {
+			return err
+		}
+	}
+	return c.load(ctx)
 }
 
 // answers waits until a version answers; any, if that is empty.

@@ -158,8 +158,11 @@ func registryImage(t testing.TB, opts Options) v1.Image {
 	file = file.DeepCopy()
 	file.OS, file.Architecture = "linux", runtime.GOARCH
 	file.Config.Cmd, file.Config.Entrypoint = opts.cmd(), opts.Entrypoint
-	file.Config.Labels = map[string]string{LabelTest: Label(t)}
-	maps.Copy(file.Config.Labels, opts.Labels)
+	file.Config.Labels = maps.Clone(opts.Labels)
+	if file.Config.Labels[LabelTest] == "" {
+		file.Config.Labels = map[string]string{LabelTest: Label(t)}
+		maps.Copy(file.Config.Labels, opts.Labels)
+	}
 	for _, variable := range slices.Sorted(maps.Keys(opts.Env)) {
 		file.Config.Env = append(file.Config.Env, variable+"="+opts.Env[variable])
 	}
