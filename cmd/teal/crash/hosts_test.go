@@ -3,7 +3,9 @@ package crash
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/url"
 	"os"
@@ -115,10 +117,14 @@ func openSSHNginx(_ context.Context, c *cell) error {
 	h := c.kit.hosts.bastion
 	c.address = c.on(h)
 	c.closing = append(c.closing, func(ctx context.Context) error {
-		if _, err := os.Stat(filepath.Join(filepath.Dir(config), "pid")); err != nil {
+		_, err := os.Stat(filepath.Join(filepath.Dir(config), "pid"))
+		if errors.Is(err, fs.ErrNotExist) {
 			return nil // it was never started
 		}
-		_, err := h.Run(ctx, "/usr/sbin/nginx", "-c", config, "-s", "stop")
+		if err != nil {
+			return err
+		}
+		_, err = h.Run(ctx, "/usr/sbin/nginx", "-c", config, "-s", "stop")
 		return err
 	})
 	c.args = append(c.args, "--proxy", "nginx",

@@ -38,20 +38,20 @@ func rollovers() []*scenario {
 	newest := edit(*v("v3"))
 	ends := []string{"stable v3 weight 100"}
 	return []*scenario{
-		{name: "rollover while Preparing", published: []string{"slow"}, base: v("v1"), before: []step{pauses(inPreparing), edit(slow), paused}, act: []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends},
-		{name: "rollover while Starting", base: v("v1"), before: []step{pauses(inStarting), edit(slow), paused}, act: []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends},
+		{name: "rollover while Preparing", published: []string{"slow"}, base: v("v1"), before: []step{pauses(inPreparing), edit(slow), paused}, act: []step{newest, accepted, goesOn, idle("v3")}, ends: ends},
+		{name: "rollover while Starting", base: v("v1"), before: []step{pauses(inStarting), edit(slow), paused}, act: []step{newest, accepted, goesOn, idle("v3")}, ends: ends},
 		{name: "rollover while Verifying", base: v("v1"), before: []step{edit(slow), reaches(reconcile.Verifying, "slow")}, act: []step{newest, idle("v3")}, ends: ends},
 		{name: "rollover while Staged", base: v("v1"), before: []step{edit(gated), reaches(reconcile.Staged, "v2")}, act: []step{newest, idle("v3")}, ends: ends},
-		{name: "rollover while Switching", lastOnly: true, base: v("v1"), before: []step{pauses(inSwitching), edit(baking), paused}, act: []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends},
+		{name: "rollover while Switching", lastOnly: true, base: v("v1"), before: []step{pauses(inSwitching), edit(baking), paused}, act: []step{newest, accepted, goesOn, idle("v3")}, ends: ends},
 		{
 			name: "rollover while Aborting", base: v("v1"),
 			before: []step{edit(gated), reaches(reconcile.Staged, "v2"), pauses(inAborting), command(reconcile.VerbAbort), paused, reaches(reconcile.Aborting, "v2")},
-			act:    []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends,
+			act:    []step{newest, accepted, goesOn, idle("v3")}, ends: ends,
 		},
 		{
 			name: "rollover while Superseding", base: v("v1"),
 			before: []step{edit(gated), reaches(reconcile.Staged, "v2"), pauses(inAborting), edit(slow), paused},
-			act:    []step{newest, accepted("v3"), goesOn, idle("v3")}, ends: ends,
+			act:    []step{newest, accepted, goesOn, idle("v3")}, ends: ends,
 		},
 		{name: "rollover while Confirming", base: v("v1"), before: []step{edit(baking), reaches(reconcile.Confirming, "v2")}, act: []step{newest, idle("v3")}, ends: ends},
 	}

@@ -219,11 +219,9 @@ func goesOn(_ context.Context, c *cell) error {
 	return os.WriteFile(c.points("go"), nil, 0o600)
 }
 
-// accepted waits until the wish for an image is taken note of.
-func accepted(image string) step {
-	return func(ctx context.Context, c *cell) error {
-		return c.web(ctx, image+" is wanted", func(s reconcile.Status) bool { return s.Image == c.image(image) })
-	}
+// accepted waits until the wish for v3 is taken note of.
+func accepted(ctx context.Context, c *cell) error {
+	return c.web(ctx, "v3 is wanted", func(s reconcile.Status) bool { return s.Image == c.image("v3") })
 }
 
 // running waits until so many replicas are ready.

@@ -198,7 +198,7 @@ func settled(service string, known bool) step {
 				return err
 			}
 			at := slices.IndexFunc(list.Apps, func(s reconcile.Status) bool { return s.App.Service == service })
-			if known != (at >= 0) || known && !(list.Apps[at].Serving.OK && list.Apps[at].Synced.OK) {
+			if known != (at >= 0) || known && (!list.Apps[at].Serving.OK || !list.Apps[at].Synced.OK) {
 				return errors.New("not yet")
 			}
 			return nil

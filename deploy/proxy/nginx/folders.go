@@ -24,7 +24,7 @@ func (d *Driver) folders(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("read which configurations there are: %w", err)
 	}
 	d.memory.folders = []string{}
-	for _, name := range strings.Fields(string(text)) {
+	for name := range strings.FieldsSeq(string(text)) {
 		if len(name) == configName && word(name, "") { // it is going to be removed
 			d.memory.folders = append(d.memory.folders, name)
 		}
