@@ -122,6 +122,9 @@ func (b *Bench) Remove(ctx context.Context, label, value string) (Removed, error
 	}
 	for _, id := range proxies {
 		_, err := b.api.ImageRemove(ctx, id, image.RemoveOptions{})
+		if _, looking := b.api.ImageInspect(ctx, id); err != nil && errdefs.IsNotFound(looking) {
+			continue // somebody else removed it meanwhile
+		}
 		switch {
 		case err == nil:
 			done.Images++

@@ -203,7 +203,7 @@ func (c *cell) leftovers() ([]string, error) {
 			return err
 		}
 		name := d.Name()
-		if strings.HasPrefix(name, ".new") || strings.HasPrefix(name, ".backup") || strings.HasSuffix(name, ".new") || strings.HasSuffix(name, "~") || strings.Contains(name, "tmp") {
+		if strings.HasPrefix(name, ".new") || strings.HasPrefix(name, ".backup") || strings.HasSuffix(name, ".new") || strings.HasSuffix(name, "~") || name == "closing" || strings.Contains(name, "tmp") {
 			rel, err := filepath.Rel(c.folder, path)
 			if err != nil {
 				return err

@@ -44,6 +44,7 @@ type memory struct {
 	tagsOf  string             // the configuration that tags belong to
 	last    *state             // what was served last, for a place that lost its folder
 	folders []string           // configurations that may have a folder; nil: not known
+	quiet   bool               // no reload is announced
 	gone    map[slotKey]string // revisions of a slot that were seen idle after another took it
 	next    int                // of the apps, the first whose buckets are looked at next
 }

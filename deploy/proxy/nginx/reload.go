@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"time"
 )
@@ -41,15 +42,22 @@ func (d *Driver) reload(ctx context.Context, name string, v version) (err error)
 		}
 		defer time.AfterFunc(anchored, letGo)
 	}
+	asked := false
 	if !v.keeps() && len(birds) > 0 {
+		d.memory.quiet = false
 		if err := d.o.Place.Write(limited, File{Name: closing}); err != nil {
 			return fmt.Errorf("announce a reload: %w", err)
 		}
-		defer func() { err = errors.Join(err, d.open(ctx)) }()
+		defer func() {
+			if _, refused := errors.AsType[*ExitError](err); err == nil || !asked || refused {
+				err = errors.Join(err, d.open(ctx))
+			} // else it may still come: the announcement stays until one is seen to be over
+		}()
 		if err := d.empty(limited, birds[0]); err != nil {
 			return err
 		}
 	}
+	asked = true
 	if out, err := d.o.Place.Nginx(limited, "-s", "reload"); err != nil {
 		return fmt.Errorf("reload nginx in %s: %w: %s", d.o.Place, err, complaints(out))
 	}
@@ -63,7 +71,37 @@ func (d *Driver) open(ctx context.Context) error {
 	if err := d.o.Place.Remove(limited, closing); err != nil {
 		return fmt.Errorf("end the announcement of a reload: %w", err)
 	}
+	d.memory.quiet = true
 	return nil
+}
+
+// finish ends a reload that was announced and not seen to be over: its process
+// was killed, or nginx' answer was lost. It is done once more, as old workers may
+// still be there; what has no table to compare with is for the next table.
+func (d *Driver) finish(ctx context.Context, loaded string) error {
+	if d.memory.quiet {
+		return nil
+	}
+	_, err := d.o.Place.Read(ctx, closing)
+	if errors.Is(err, fs.ErrNotExist) {
+		d.memory.quiet = true
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for an announcement of a reload: %w", err)
+	}
+	s, err := loadState(ctx, d.o.Place)
+	if err != nil || s == nil || s.Config != loaded {
+		return err
+	}
+	v, err := askVersion(ctx, d.o.Place)
+	if err != nil {
+		return err
+	}
+	if err := d.reload(ctx, loaded, v); err != nil || d.memory.quiet {
+		return err
+	}
+	return d.open(ctx)
 }
 
 // perch opens the canaries; none where no status server answers yet.

@@ -16,8 +16,11 @@ func (d *Driver) Prepare(ctx context.Context) error {
 		return fmt.Errorf("prepare %s: %w", d.o.Place, err)
 	}
 	defer release()
-	_, err = d.ready(ctx)
-	return err
+	loaded, err := d.ready(ctx)
+	if err != nil {
+		return err
+	}
+	return d.finish(ctx, loaded)
 }
 
 // ready makes sure that nginx answers, and returns what it runs.
