@@ -39,6 +39,7 @@ func (c *checker) container(at path, s Service) {
 	c.must(k.Resources.NanoCPUs >= 0 && k.Resources.Memory >= 0 && k.Resources.Pids >= -1, at.with("deploy", "resources", "limits"), "must not be negative")
 	c.isolation(at, k)
 	c.mounts(at, k.Mounts)
+	c.secrets(at.with("secrets"), k)
 	c.networks(at, k.Networks)
 	c.ports(at.with("ports"), k.Ports)
 	c.healthcheck(at.with("healthcheck"), k.Healthcheck)

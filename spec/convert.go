@@ -104,7 +104,7 @@ func (c converter) container(s types.ServiceConfig, app bool) Container {
 		CapAdd: capabilities(s.CapAdd), CapDrop: capabilities(s.CapDrop), SecurityOpt: s.SecurityOpt,
 		ExtraHosts: slices.Sorted(slices.Values(s.ExtraHosts.AsList(":"))), ShmSize: int64(s.ShmSize), Ulimits: ulimits(s.Ulimits),
 		Labels: maps.Clone(map[string]string(s.Labels)), StopSignal: s.StopSignal, StopGracePeriod: defaultGrace, Restart: defaultRestart,
-		Mounts: c.mounts(s), Networks: c.networks(s, app), Healthcheck: healthcheck(s.HealthCheck), Resources: c.resources(s),
+		Mounts: c.mounts(s), Secrets: c.secrets(s), Networks: c.networks(s, app), Healthcheck: healthcheck(s.HealthCheck), Resources: c.resources(s),
 	}
 	if len(s.Command) == 0 {
 		out.Command = nil // to an engine, an empty command is the image's

@@ -34,7 +34,7 @@ const (
 
 // Diff returns what differs between two desired states, sorted by path. Where
 // they were read from does not count. Values that are often secret (environment
-// variables, command lines, probe headers, the query of a probe's path, preview
+// variables, contents of secrets, command lines, probe headers, the query of a probe's path, preview
 // tokens, options of drivers) are not shown, only that they changed.
 func Diff(from, to Project) []Change {
 	var out []Change
@@ -123,7 +123,7 @@ func withoutQuery(path string) string {
 
 // secret reports whether the value at a path must not be shown.
 func secret(at path) bool {
-	for _, key := range []string{"environment", "headers", "token", "options", "driver_opts", "body", "command", "entrypoint"} {
+	for _, key := range []string{"environment", "headers", "token", "options", "driver_opts", "body", "command", "entrypoint", "content"} {
 		if slices.Contains(at[2:], key) {
 			return true
 		}

@@ -152,6 +152,12 @@ func (l *load) absolute(data map[string]any, places index, dir string) {
 			}
 		}
 	}
+	for name, s := range mapping(data["secrets"]) {
+		at := path{"secrets", name, "file"}
+		if secret := mapping(s); secret["file"] != nil {
+			secret["file"] = l.absolutePath(secret["file"], dir, func(f finding) { l.reportAt(places, f) }, at)
+		}
+	}
 	for _, v := range mapping(data["volumes"]) {
 		opts := mapping(mapping(v)["driver_opts"])
 		if device, ok := opts["device"].(string); ok && strings.Contains(text(opts["o"]), "bind") && !filepath.IsAbs(device) {

@@ -138,7 +138,7 @@ func (l *load) includeEnv(inner *scope, in inclusion, sc scope, report func(find
 func (l *load) importModel(d *document, m model) bool {
 	l.spread(m)
 	d.places.underlay(m.places)
-	for _, section := range []string{"services", "networks", "volumes"} {
+	for _, section := range []string{"services", "networks", "volumes", "secrets"} {
 		for name, imported := range mapping(m.data[section]) {
 			own := mapping(d.data[section])
 			if own == nil {

@@ -47,7 +47,8 @@ var honoured = fixed("version", "name").because(refusedTop).with(ownTop).
 	set("include", &rule{item: fixed("path", "project_directory", "env_file")}).
 	set("services", &rule{each: honouredService}).
 	set("networks", &rule{each: honouredNetwork}).
-	set("volumes", &rule{each: fixed("name", "driver", "driver_opts", "external", "labels")})
+	set("volumes", &rule{each: fixed("name", "driver", "driver_opts", "external", "labels")}).
+	set("secrets", &rule{each: fixed("file", "environment").because(refusedSecret)})
 
 var honouredService = fixed(
 	"cap_add", "cap_drop", "command", "cpus", "entrypoint", "environment", "expose", "extra_hosts", "hostname", "image",
@@ -66,6 +67,7 @@ var honouredService = fixed(
 		"name": "it has no effect on an engine", "app_protocol": "it has no effect on an engine",
 	})}).
 	set("volumes", &rule{item: honouredMount}).
+	set("secrets", &rule{item: fixed("source", "target", "uid", "gid", "mode")}).
 	set("ulimits", &rule{each: fixed("soft", "hard")}).
 	set("deploy", fixed("replicas").because(refusedDeploy).
 		set("resources", fixed().because(map[string]string{

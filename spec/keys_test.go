@@ -53,6 +53,7 @@ func TestEveryComposeKeyIsKnown(t *testing.T) {
 		{"deploy.resources", []string{"limits", "reservations"}, limits},
 		{"a network", defs["network"], honouredNetwork},
 		{"a volume", defs["volume"], honoured.keys["volumes"].each},
+		{"a secret", defs["secret"], honoured.keys["secrets"].each},
 	} {
 		for _, k := range c.keys {
 			_, isHonoured := c.rule.keys[k]
@@ -89,14 +90,14 @@ func TestRefusedKeysAreRefused(t *testing.T) {
 
 // TestNothingIsDropped: for every honoured key, writing it makes a difference.
 func TestNothingIsDropped(t *testing.T) {
-	const rest = "\n  other: {image: o}\nnetworks: {n: {}}\n"
+	const rest = "\n  other: {image: o}\nnetworks: {n: {}}\nsecrets: {s: {environment: COMPOSE_PROJECT_NAME}}\n"
 	plain := Fingerprint(find(t, mustCompose(t, "services:\n  a:\n    image: b"+rest), "a"))
 	samples := map[string]string{
 		"cap_add": "[CHOWN]", "cap_drop": "[ALL]", "command": "run", "cpus": "0.5", "depends_on": "[other]",
 		"deploy": "{replicas: 2}", "entrypoint": "run", "environment": "{A: b}", "extra_hosts": "['h:1.2.3.4']",
 		"healthcheck": "{test: x}", "hostname": "h", "image": "c", "init": "false", "labels": "{a: b}",
 		"logging": "{driver: local}", "mem_limit": "1g", "networks": "[n]", "pids_limit": "5", "ports": "['80']",
-		"pull_policy": "never", "read_only": "true", "restart": "always", "scale": "3",
+		"pull_policy": "never", "secrets": "[s]", "read_only": "true", "restart": "always", "scale": "3",
 		"security_opt": "['no-new-privileges']", "shm_size": "1m", "stop_grace_period": "1s", "stop_signal": "SIGINT",
 		"tmpfs": "/x", "tty": "true", "ulimits": "{nofile: 5}", "user": "me", "volumes": "['/x']", "working_dir": "/x",
 	}
@@ -221,7 +222,6 @@ func TestFileRefused(t *testing.T) {
 		{"services: {a: {image: !!binary x}}", "the tag !!binary is not known"},
 		{"sevices: {a: {image: b}}", `compose.yaml:1: sevices: unknown key; did you mean "services"?`},
 		{"x-teal: {}\nservices: {a: {image: b}}", "x-teal: x-teal belongs into a service"},
-		{"secrets: {s: {file: x}}\nservices: {a: {image: b}}", "compose.yaml:1: secrets: Teal does not honour this key"},
 		{"configs: {s: {file: x}}\nservices: {a: {image: b}}", "configs: Teal does not honour this key"},
 		{a + "volumes: {vol: {}}\nnetworks: {n: {external: true, name: host}}", "the engine's own network host is not for projects"},
 		{a + "volumes: {vol: {}}\nnetworks: {n: {driver: macvlan}}", `the policy does not allow the network driver "macvlan"`},

@@ -48,9 +48,17 @@ const (
 
 var refusedTop = map[string]string{
 	"configs": "mount a file of the project's folder, or write environment",
-	"secrets": "use env_file, or mount a file of the project's folder",
 	"models":  whyNotYet,
 	"jobs":    whyNotYet,
+}
+
+var refusedSecret = map[string]string{
+	"driver":          whySwarm,
+	"driver_opts":     whySwarm,
+	"external":        "an engine without Swarm keeps no secrets; write file, which may be encrypted",
+	"labels":          whySwarm,
+	"name":            "it is only known inside the project",
+	"template_driver": whySwarm,
 }
 
 var refusedDeploy = map[string]string{
@@ -120,7 +128,6 @@ var refusedService = map[string]string{
 	"provider":            "services that are not containers are not run",
 	"pull_refresh_after":  "an image is resolved once per change of the desired state; write pull_policy: always",
 	"runtime":             whyNative,
-	"secrets":             "use env_file, or mount a file of the project's folder",
 	"stdin_open":          "nobody is attached to a container that Teal runs",
 	"storage_opt":         whyNotYet,
 	"sysctls":             whyNotYet,

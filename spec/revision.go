@@ -69,6 +69,13 @@ func (w *canon) isolation(c Container) {
 func (w *canon) surroundings(c Container) {
 	w.texts("extra_hosts", c.ExtraHosts)
 	w.list("mounts", len(c.Mounts), func(w *canon, i int) { w.mount(c.Mounts[i]) })
+	w.list("secrets", len(c.Secrets), func(w *canon, i int) {
+		w.text("target", c.Secrets[i].Target)
+		w.number("uid", int64(c.Secrets[i].UID))
+		w.number("gid", int64(c.Secrets[i].GID))
+		w.number("mode", int64(c.Secrets[i].Mode))
+		w.text("content", string(c.Secrets[i].Content))
+	})
 	w.list("networks", len(c.Networks), func(w *canon, i int) { w.network(c.Networks[i]) })
 	w.list("ports", len(c.Ports), func(w *canon, i int) {
 		w.text("host_ip", c.Ports[i].HostIP)

@@ -173,6 +173,7 @@ type Container struct {
 	StopGracePeriod Duration          `json:"stop_grace_period"`
 	Restart         string            `json:"restart"` // no, always, unless-stopped, on-failure[:n]
 	Mounts          []Mount           `json:"mounts,omitempty"`
+	Secrets         []Secret          `json:"secrets,omitempty"` // sorted by target
 	Networks        []Network         `json:"networks,omitempty"`
 	Ports           []Port            `json:"ports,omitempty"` // dependencies only
 	// Publish sets the host's ports of an app on hosts apart from the proxy. nil:
@@ -213,6 +214,16 @@ type Mount struct {
 	TmpfsMode      uint32 `json:"tmpfs_mode,omitempty"`
 	// Volume is how a named volume is made when it is missing.
 	Volume *Volume `json:"volume,omitempty"`
+}
+
+// Secret is a file that is put into a container before it starts for the first
+// time.
+type Secret struct {
+	Target  string `json:"target"` // absolute path
+	UID     int    `json:"uid,omitempty"`
+	GID     int    `json:"gid,omitempty"`
+	Mode    uint32 `json:"mode"`
+	Content Blob   `json:"content,omitempty"`
 }
 
 // Volume is a named volume of the project.

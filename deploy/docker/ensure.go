@@ -111,6 +111,9 @@ func (e *Engine) bringUp(ctx context.Context, r request, found container.Inspect
 		if moved, err := e.leftBehind(ctx, r, found, avoid); moved || err != nil {
 			return err == nil, err
 		}
+		if err := e.deliver(ctx, r, found.ID); err != nil {
+			return lostAnswer(ctx, err), err
+		}
 		return e.start(ctx, r, found, avoid)
 	}
 	return false, infra(reconcile.ReasonEngineUnavailable, "container %s is %q", r.id.name(), found.State.Status)

@@ -29,6 +29,9 @@ type request struct {
 	host    *container.HostConfig
 	project []spec.Network // to be made and joined
 	volumes []spec.Volume  // to be made
+	secrets []spec.Secret  // to be put into it before it starts
+	// secretsIn is the only folder that they can be put into. Empty: anywhere.
+	secretsIn string
 	// publication is what it publishes on the host's address.
 	publication publication
 }
@@ -60,6 +63,7 @@ func (e *Engine) replicaRequest(app spec.Name, en reconcile.Ensure) (request, er
 		r.host.LogConfig = container.LogConfig{Type: c.Logging.Driver, Config: c.Logging.Options}
 	}
 	r.mounts(c.Mounts)
+	r.secretsOf(c)
 	if err := r.ports(c.Ports); err != nil {
 		return r, err
 	}

@@ -131,6 +131,7 @@ func (h *house) wish(p planted, image, round string, env ...string) {
 	}
 	h.write(".env", "FROM_DOTENV="+secret(".env")+"\n")
 	h.write("app.env", "APP_PASSWORD="+secret("an env file")+"\n")
+	h.encrypt("secret.age", secret("a secret file"))
 	h.encrypt("app.env.age", "APP_KEY="+secret("an encrypted env file")+"\n")
 	h.write("compose.yaml", fmt.Sprintf(`name: %s
 services:
@@ -138,6 +139,7 @@ services:
     image: %s
     stop_grace_period: 1s
     env_file: [app.env, app.env.age]
+    secrets: [file, {source: variable, target: /etc/variable, mode: 0400}]
     environment:
       PASSWORD: %s
       HTTP_PROXY: http://user:%s@proxy.invalid:3128
@@ -153,6 +155,7 @@ services:
       health: {http: "/health?key=%s", headers: {Authorization: "Bearer %s"}, deadline: %s}
       test: {command: [/app, nothing, "--password=%s"], environment: {TEST_PASSWORD: %s}}
       standby: 1m
+secrets: {file: {file: secret.age}, variable: {environment: FROM_DOTENV}}
 `, h.project, image, secret("environment"), secret("a URL's password"), strings.Join(append(env, "ROUND: "+round), "\n      "),
 		command, secret("a healthcheck"), secret("an option of logging"), secret("a preview's token"), secret("a probe's query"),
 		secret("a probe's header"), deadline, secret("a test's command"), secret("a test's environment")))
