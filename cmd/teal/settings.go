@@ -29,6 +29,7 @@ type settings struct {
 	placing      placing
 	pulling      pulling
 	keeping      keeping
+	registries   registries
 	notifying    notifying
 	subnet       string
 	proxy        string
@@ -146,6 +147,7 @@ func (s *settings) flags(c *cobra.Command) {
 	s.placing.flags(f)
 	s.pulling.flags(f)
 	s.keeping.flags(f)
+	s.registries.flags(f)
 	s.notifying.flags(f)
 	f.StringVar(&s.subnet, "ingress-subnet", "", "`network` (CIDR) of teal-ingress when it has to be made (default: a free one)")
 	f.StringVar(&s.proxy, "proxy", proxyEmbedded, "the `driver` of the proxy: embedded or nginx")
@@ -190,6 +192,9 @@ func (s *settings) check() (schedule.Schedule, error) {
 		return schedule.Schedule{}, err
 	}
 	if err := s.keeping.check(); err != nil {
+		return schedule.Schedule{}, err
+	}
+	if err := s.registries.read(s.placing.names()); err != nil {
 		return schedule.Schedule{}, err
 	}
 	if _, err := s.keys(); err != nil {

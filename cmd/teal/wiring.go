@@ -164,6 +164,7 @@ func (w *wiring) openEngines() (dockers, error) {
 		Logger:       w.log,
 		Pulling:      w.db.NotePulled,
 		Reserve:      reserve,
+		Logins:       w.registries.logins,
 		Point:        failpoint,
 	}, func(host string, err error) { w.core.HostAnswered(host, err) })
 }

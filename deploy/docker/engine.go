@@ -39,6 +39,8 @@ type Options struct {
 	// Auth gives the credentials of registries. nil: the Docker configuration of
 	// the user Teal runs as, credential helpers included.
 	Auth authn.Keychain
+	// Logins are credentials that win over Auth for their registries.
+	Logins []Login
 	// Policy returns what a project may ask of the host; it is checked on the
 	// final request. nil: the zero policy, which gives nothing of the host.
 	Policy   func(project string) spec.Policy
@@ -175,6 +177,9 @@ func New(opts Options) (*Engine, error) {
 	}
 	if e.auth == nil {
 		e.auth = authn.DefaultKeychain
+	}
+	if len(opts.Logins) > 0 {
+		e.auth = logins{list: opts.Logins, host: opts.Name, next: e.auth}
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
