@@ -30,7 +30,9 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		h.try("gpgconf", "--kill", "all")
+		if out, err := h.try("gpgconf", "--kill", "all"); err != nil {
+			t.Errorf("end the agent: %v\n%s", err, out)
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
@@ -64,9 +66,9 @@ func (h *house) run(name string, args ...string) string {
 }
 
 // gpgKey makes a key of OpenPGP and returns the file with its public half.
-func (h *house) gpgKey(user, kind, life string, more ...string) string {
+func (h *house) gpgKey(user, kind, life string) string {
 	h.t.Helper()
-	h.run("gpg", append(append([]string{"--batch", "--quiet", "--passphrase", ""}, more...), "--quick-generate-key", user, kind, "sign", life)...)
+	h.run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", user, kind, "sign", life)
 	return h.exported(user)
 }
 
