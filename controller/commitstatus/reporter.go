@@ -178,6 +178,12 @@ func (r *Reporter) tell(ctx context.Context, d due) time.Duration {
 	if !r.hosts[s.host].Allow() {
 		return perStatus
 	}
+	if r.ledger.of(d.about, d.Origin.Commit) == nil {
+		// Killed while this is under way, the commit is known and settled later.
+		intent := d
+		intent.State, intent.Words = Pending, ""
+		r.keep(intent)
+	}
 	limited, cancel := context.WithTimeout(ctx, r.opts.Pauses.Timeout)
 	err := s.write(limited, report{commit: d.Origin.Commit, ref: d.Origin.Ref, context: r.opts.Prefix + "/" + d.about, state: d.State, words: d.Words})
 	cancel()
