@@ -2,6 +2,7 @@ package gittest
 
 import (
 	"encoding/pem"
+	"io"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -37,7 +38,7 @@ func StartHTTPS(t testing.TB) *HTTPS {
 	}
 	h := &HTTPS{Projects: t.TempDir()}
 	h.git = &cgi.Handler{
-		Path: program, Args: []string{"http-backend"}, InheritEnv: []string{"PATH"},
+		Path: program, Args: []string{"http-backend"}, InheritEnv: []string{"PATH"}, Stderr: io.Discard,
 		Env: []string{"GIT_PROJECT_ROOT=" + h.Projects, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null"},
 	}
 	server := httptest.NewTLSServer(http.HandlerFunc(h.serve))
