@@ -18,6 +18,8 @@ var reasons = []reconcile.Reason{
 	"AwaitingPromotion", "Overridden", "NotReady", "NothingRuns", "Orphaned", "Superseded", "RolloutStarted",
 	"Verified", "Switched", "Promoted", "RolledBack", "Withdrawn", "StandbyEnded", "Removed", "Degraded", "Adopted",
 	"ClockSet", "RecordsRebuilt", "RecordsRestored", "SpecInvalid", "Accepted", "HostBack", "Defect",
+	"SourceUnreachable", "CredentialsRefused", "HostKeyRefused", "RepositoryMissing", "RefMissing", "HistoryRewritten",
+	"NothingMatches", "Untrusted", "SourceFailed", "SourceBack",
 	"RecordsUnwritable", "ImagesRemoved", "NotifyFailed", "NotifyBack",
 	"SourceUnreachable", "CredentialsRefused", "HostKeyRefused", "RepositoryMissing", "RefMissing", "HistoryRewritten",
 	"NothingMatches", "Untrusted", "SourceFailed", "SourceBack", "StatusFailed", "StatusBack",

@@ -336,12 +336,14 @@ func TestWhatAnAttackerPushes(t *testing.T) {
 	r.Write(".git-hooks/post-checkout", "#!/bin/sh\ntouch "+mark+"\n")
 	r.Write(".lfsconfig", "[lfs]\n\turl = https://evil.example.com\n")
 	r.Write(".gitmodules", "[submodule \"m\"]\n\tpath = m\n\turl = ext::sh -c touch% "+mark+"\n")
-	r.Do("update-index", "--add", "--cacheinfo", "160000,"+first+",m")
 	if err := os.Symlink("/etc/passwd", r.Path("secrets.env")); err != nil {
 		t.Fatal(err)
 	}
 	r.Write("compose.yaml", strings.Replace(compose("web:2"), "image:", "env_file: [secrets.env, m/x.env, ../../../../../../etc/hostname]\n    image:", 1))
-	id := r.Commit("Evil")
+	r.Do("add", "--all")
+	r.Do("update-index", "--add", "--cacheinfo", "160000,"+first+",m")
+	r.Do("commit", "--quiet", "-m", "Evil")
+	id := r.Do("rev-parse", "HEAD")
 	r.Push()
 	b.follows(id)
 	u := b.last("compose.yaml")
@@ -368,7 +370,6 @@ func TestWhatAnAttackerPushes(t *testing.T) {
 	if err := errors.Join(os.Remove(link), os.Symlink("/etc/passwd", link)); err != nil {
 		t.Fatal(err)
 	}
-	r.Do("rm", "-q", "--cached", "m")
 	r.Commit("The file itself is a link")
 	r.Push()
 	b.refuses(ReasonNothing, "symbolic link")
