@@ -186,6 +186,7 @@ func (w *wiring) pulledSources() ([]controller.Source, error) {
 		w.log.Warn("program git was not found, a library does its work: slower, with more memory and traffic")
 	}
 	group := git.NewGroup(program, w.pulling.parallel)
+	w.parts.closing("connections to git servers", group.Close)
 	var out []controller.Source
 	for _, p := range w.pulling.sources {
 		o := p.options

@@ -252,8 +252,12 @@ func walk(t *testing.T, repo *gittest.Repository, settings string) {
 	if out := h.teal("status"); !strings.Contains(out, "Revert \"Make v2 live\" (Ada)") {
 		t.Errorf("teal status says\n%s", out)
 	}
-	if out := h.teal("history", h.project+"/web"); !strings.Contains(out, live[:8]) {
-		t.Errorf("teal history says\n%s", out)
+	history, err := h.client.History(t.Context(), spec.Name{Project: h.project, Service: "web"}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(history.Rollouts) == 0 || history.Rollouts[0].Origin == nil || !strings.HasPrefix(history.Rollouts[0].Origin.Subject, "Revert") {
+		t.Errorf("the newest of the history is %+v", history.Rollouts)
 	}
 }
 

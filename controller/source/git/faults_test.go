@@ -109,6 +109,7 @@ func hung(t *testing.T) string {
 func TestAServerThatHangsHoldsNobodyUp(t *testing.T) {
 	r, id := local(t)
 	group := NewGroup(Find(), 2)
+	t.Cleanup(func() { _ = group.Close() })
 	for _, url := range []string{"https://" + hung(t) + "/ops.git", "ssh://git@" + hung(t) + "/ops.git"} {
 		o := newBench(t, Options{URL: url}).opts
 		if strings.HasPrefix(url, "ssh") {

@@ -53,7 +53,7 @@ type Options struct {
 const (
 	defaultInterval = 30 * time.Second
 	defaultLimit    = 2 * time.Minute
-	pollLimit       = 30 * time.Second // for the server to tell its refs
+	pollLimit       = 15 * time.Second // for the server to tell its refs
 	defaultParallel = 8
 	cachePrefix     = "copy-"
 	scratchPrefix   = "new-"
@@ -67,6 +67,7 @@ type Group struct {
 
 	mu         sync.Mutex
 	transports map[string]*carrier // by authority
+	lines      map[lineKey]*line
 }
 
 // NewGroup returns a group of which at most parallel sources (0: 8) talk to their
@@ -75,7 +76,20 @@ func NewGroup(git string, parallel int) *Group {
 	if parallel <= 0 {
 		parallel = defaultParallel
 	}
-	return &Group{git: git, slots: make(chan struct{}, parallel), transports: map[string]*carrier{}}
+	return &Group{git: git, slots: make(chan struct{}, parallel), transports: map[string]*carrier{}, lines: map[lineKey]*line{}}
+}
+
+// Close gives up all connections. No source of the group may run any more.
+func (g *Group) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.transports {
+		t.CloseIdleConnections()
+	}
+	for _, l := range g.lines {
+		l.drop(nil)
+	}
+	return nil
 }
 
 // Source follows one repository. It implements the controller's Source.
@@ -187,7 +201,7 @@ func (g *Group) serverOf(s *Source) (server, error) {
 		}
 		return &httpServer{base: s.address.String(), credentials: s.opts.Credentials, transport: t}, nil
 	case "ssh":
-		return &sshServer{address: s.address, credentials: s.opts.Credentials}, nil
+		return &sshServer{address: s.address, credentials: s.opts.Credentials, line: g.line(s.address, s.opts.Credentials)}, nil
 	}
 	return &localServer{program: s.program()}, nil
 }

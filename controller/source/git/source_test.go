@@ -11,15 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"teal/controller/source"
 	"teal/controller/source/git/gittest"
 	"teal/reconcile"
 	"teal/spec"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // compose is a project with one app.
 func compose(image string) string {
@@ -79,8 +75,8 @@ func (b *bench) run() *bench {
 	b.s, b.stop = s, sync.OnceFunc(func() {
 		cancel()
 		done.Wait()
-		for _, t := range s.group.transports {
-			t.CloseIdleConnections()
+		if err := s.group.Close(); err != nil {
+			b.t.Error(err)
 		}
 	})
 	b.t.Cleanup(b.stop)

@@ -16,20 +16,43 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// sshServer asks for refs over ssh, with one connection per question.
+// sshServer asks for refs over ssh.
 type sshServer struct {
 	address     Address
 	credentials Credentials
+	line        *line // shared with others of the same server
 }
 
+// refs asks over the connection that is there, and over a new one if that does
+// not do any more.
 func (s *sshServer) refs(ctx context.Context, prefixes []string) ([]Ref, error) {
-	client, err := s.dial(ctx)
-	if err != nil {
-		return nil, err
+	select {
+	case s.line.asking <- struct{}{}:
+	case <-ctx.Done(): // somebody else waits for that server
+		return nil, unreachable(fmt.Errorf("%s did not answer in time", s.address))
 	}
-	defer client.Close()
-	defer context.AfterFunc(ctx, func() { client.Close() })()
+	defer func() { <-s.line.asking }()
+	for {
+		client, fresh, err := s.line.open(ctx, s.dial)
+		if err != nil {
+			return nil, err
+		}
+		refs, err := s.over(ctx, client, prefixes)
+		if err == nil {
+			return refs, nil
+		}
+		s.line.drop(client)
+		if fresh || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+// over asks over one connection.
+func (s *sshServer) over(ctx context.Context, client *ssh.Client, prefixes []string) ([]Ref, error) {
+	stop := context.AfterFunc(ctx, func() { s.line.drop(client) })
 	refs, err := s.ask(client, prefixes)
+	stop()
 	var f *Fault
 	switch {
 	case err == nil:
@@ -106,7 +129,8 @@ func (s *sshServer) dial(ctx context.Context) (*ssh.Client, error) {
 	if err != nil {
 		return nil, unreachable(fmt.Errorf("reach %s: %w", s.address, plain(err)))
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	stop := context.AfterFunc(ctx, func() { conn.Close() }) // the handshake knows no context
+	defer stop()
 	raw, channels, requests, err := ssh.NewClientConn(conn, s.host(), config)
 	if err == nil {
 		return ssh.NewClient(raw, channels, requests), nil
