@@ -256,7 +256,7 @@ func (f *catFile) ask(id string) (kind, []byte, error) {
 // close ends the process and waits for it.
 func (f *catFile) close() error {
 	f.cancel() // it is killed, and its end says nothing else
-	<-f.ended
+	_ = <-f.ended
 	if err := f.in.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("end reading: %w", err)
 	}

@@ -42,8 +42,7 @@ func (f *Fault) Unwrap() error { return f.Err }
 
 // faultOf makes any error a fault.
 func faultOf(err error) *Fault {
-	var f *Fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Fault](err); ok {
 		return f
 	}
 	return &Fault{Reason: ReasonLocal, Message: err.Error(), Err: err}

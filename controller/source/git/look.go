@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"teal/controller/source"
+	"teal/reconcile"
 	"teal/spec"
 )
 
@@ -20,10 +22,10 @@ func (s *Source) look(ctx context.Context, emit func(source.Update), forced bool
 	if err == nil {
 		err = s.follow(ctx, emit, ref, forced)
 	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err == nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil //nolint:nilerr // it is to stop, which is no fault of the source
+	case err == nil:
 		emit(source.Update{Err: nil, All: true, Parts: partNames(s.kept.Parts), Prune: s.opts.Prune, At: time.Now().UTC()})
 		return nil
 	}
@@ -72,8 +74,7 @@ func (s *Source) follow(ctx context.Context, emit func(source.Update), ref Ref, 
 // remember keeps why a commit is refused, so that it is not fetched again and
 // again.
 func (s *Source) remember(ref Ref, f *Fault) {
-	switch f.Reason {
-	case ReasonRewritten, ReasonUntrusted, ReasonNothing, ReasonRefGone:
+	if slices.Contains([]reconcile.Reason{ReasonRewritten, ReasonUntrusted, ReasonNothing, ReasonRefGone}, f.Reason) {
 		s.refused = refusal{object: ref.Object, fault: f, until: time.Now().Add(rethink)}
 	}
 }
@@ -273,8 +274,7 @@ func (s *Source) reload(ctx context.Context, emit func(source.Update)) {
 			u.Project.Source = spec.Source{Files: p.Files, Inputs: within(root, project.Source.Inputs), Origin: &origin}
 		} else {
 			s.stale = s.stale || s.made != s.kept.Commit
-			var refused *spec.Error
-			if errors.As(err, &refused) {
+			if refused, ok := errors.AsType[*spec.Error](err); ok {
 				s.watch(root, refused.Source.Inputs)
 			}
 		}

@@ -141,8 +141,7 @@ func (l *localServer) refs(ctx context.Context, prefixes []string) ([]Ref, error
 	}
 	var out bytes.Buffer
 	if err := l.program.run(ctx, order{args: args, output: &out}); err != nil {
-		var own *commandError
-		if errors.As(err, &own) {
+		if own, ok := errors.AsType[*commandError](err); ok {
 			return nil, &Fault{Reason: ReasonNoRepository, Message: cleaned(own.said), Err: err}
 		}
 		return nil, err

@@ -237,8 +237,7 @@ func (h *hostCheck) key(address string, remote net.Addr, key ssh.PublicKey) erro
 	}
 	host, print := knownhosts.Normalize(address), ssh.FingerprintSHA256(key)
 	h.refused = &Fault{Reason: ReasonHostKey, Err: err, Message: fmt.Sprintf("the host key of %s is revoked or cannot be checked: %v", host, err)}
-	var mismatch *knownhosts.KeyError
-	if errors.As(err, &mismatch) {
+	if mismatch, ok := errors.AsType[*knownhosts.KeyError](err); ok {
 		h.refused.Message = fmt.Sprintf("THE HOST KEY OF %s HAS CHANGED to %s: somebody may be in between, or the server was installed anew", host, print)
 		if len(mismatch.Want) == 0 {
 			h.refused.Message = fmt.Sprintf("the host key of %s is not known: its fingerprint is %s", host, print)

@@ -69,7 +69,7 @@ func (a Address) checked(text string) (Address, error) {
 	case "http":
 		return Address{}, fmt.Errorf("%w: over plain http anybody in between could say what runs here; use https (with ca for an authority of your own)", errAddress)
 	default:
-		return Address{}, fmt.Errorf("%w: %q begins with none of https://, ssh://, file://, USER@HOST:", errAddress, text)
+		return Address{}, fmt.Errorf("%w: %q is neither https:// nor ssh:// nor file:// nor USER@HOST:PATH", errAddress, text)
 	}
 	if strings.Trim(a.Path, "/") == "" || strings.HasPrefix(a.Path, "-") {
 		return Address{}, fmt.Errorf("%w: %q has no path", errAddress, text)
