@@ -30,6 +30,12 @@ func (c *Controller) accept(ctx context.Context, o offer) (api.ApplyResult, erro
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
+	o.project = withUpdates(o.project, before)
+	return c.acceptNow(ctx, o, before)
+}
+
+// acceptNow is accept for whoever holds the lock.
+func (c *Controller) acceptNow(ctx context.Context, o offer, before map[spec.Name]reconcile.Desired) (api.ApplyResult, error) {
 	accepted, err := c.keep(ctx, o, before)
 	if err != nil {
 		return api.ApplyResult{}, err

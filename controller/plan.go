@@ -28,7 +28,7 @@ func (c *Controller) Plan(ctx context.Context, req api.PlanRequest) (api.PlanRes
 	}
 	wishes := before
 	if req.Project != nil {
-		o := offer{project: *req.Project, prune: req.Prune}
+		o := offer{project: withUpdates(*req.Project, before), prune: req.Prune}
 		if err := c.check(o, before); err != nil {
 			return api.PlanResult{}, err
 		}

@@ -22,7 +22,7 @@ import (
 var update = flag.Bool("update", false, "write the generated parts of the pages anew")
 
 // pages are all pages that are checked, relative to this folder.
-var pages = []string{"../README.md", "../CHANGELOG.md", "../examples/hello/README.md", "concepts.md", "desired-state.md", "adopt.md", "hosts.md", "nginx.md", "side-by-side.md", "../examples/pennyway/README.md", "operations.md", "schedules.md", "trust.md", "crash-matrix.md", "faults.md", "running.md", "security.md", "secrets.md", "benchmarks.md", "proofs.md", "notifications.md", "gitops.md", "../examples/gitops/README.md", "side-by-side.md", "../examples/pennyway/README.md"}
+var pages = []string{"../README.md", "../CHANGELOG.md", "../examples/hello/README.md", "concepts.md", "desired-state.md", "adopt.md", "hosts.md", "nginx.md", "side-by-side.md", "../examples/pennyway/README.md", "operations.md", "schedules.md", "trust.md", "crash-matrix.md", "faults.md", "running.md", "security.md", "secrets.md", "benchmarks.md", "proofs.md", "notifications.md", "image-updates.md", "gitops.md", "../examples/gitops/README.md", "side-by-side.md", "../examples/pennyway/README.md"}
 
 func read(t *testing.T, page string) string {
 	t.Helper()

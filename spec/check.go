@@ -98,6 +98,9 @@ func (c *checker) service(at path, s Service, all []Service) {
 			"remove restart, or write unless-stopped")
 	}
 	c.rollout(at.with("x-teal"), *s.Rollout)
+	if p := s.Rollout.ImagePolicy; p != nil {
+		c.imagePolicy(at.with("x-teal", "image_policy"), *p, s.namedImage())
+	}
 }
 
 func (c *checker) dependencies(at path, s Service, all []Service) {

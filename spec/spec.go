@@ -86,6 +86,9 @@ type Service struct {
 	// Adopt names containers that Teal did not make and that serve until the
 	// first rollout has replaced them.
 	Adopt []Adopted `json:"adopt,omitempty"`
+	// FileImage is the image that the file names, when its image policy put a
+	// newer one in its place; empty: none did.
+	FileImage string `json:"file_image,omitempty"`
 	// Calendars say when a new rollout may begin: when all of them let it.
 	Calendars []Calendar `json:"calendars,omitempty"`
 	Rollout   *Rollout   `json:"rollout,omitempty"`
@@ -318,6 +321,8 @@ type Rollout struct {
 	Bake      Bake      `json:"bake"`
 	Standby   Standby   `json:"standby"`
 	Retry     string    `json:"retry,omitempty"`
+	// ImagePolicy asks for newer images than the file's; nil: that is it.
+	ImagePolicy *ImagePolicy `json:"image_policy,omitempty"`
 }
 
 // PromotionMode is how the gate in front of the switch opens.

@@ -12,7 +12,7 @@ import (
 func xteal(v value, exposed []int, checked bool) *Rollout {
 	r := defaultRollout()
 	v = v.without(elsewhere)
-	f := v.fields("active", "strategy", "promotion", "route", "health", "test", "drain", "bake", "standby", "retry", "publish", "windows", "freezes")
+	f := v.fields("active", "strategy", "promotion", "route", "health", "test", "drain", "bake", "standby", "retry", "publish", "windows", "freezes", "image_policy")
 	if a, ok := f["active"]; ok {
 		r.Active = Active(a.one(string(ActiveAuto), string(ActiveBlue), string(ActiveGreen)))
 	}
@@ -39,6 +39,9 @@ func xteal(v value, exposed []int, checked bool) *Rollout {
 	}
 	if t, ok := f["retry"]; ok && t.raw != nil {
 		r.Retry = t.text()
+	}
+	if p, ok := f["image_policy"]; ok {
+		r.ImagePolicy = imagePolicy(p)
 	}
 	return &r
 }

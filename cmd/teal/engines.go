@@ -45,6 +45,14 @@ func (p *placing) openEngines(template docker.Options, report func(host string, 
 	return dockers{engines: f, fleet: f, proxy: f.Engine(p.proxyHost)}, nil
 }
 
+// registry is the engine whose way registries are asked.
+func (d dockers) registry(hosts []fleet.Host) *docker.Engine {
+	if d.fleet == nil {
+		return d.proxy
+	}
+	return d.fleet.Engine(hosts[0].Name)
+}
+
 // status describes the hosts for the controller; nil while there is one without
 // a name.
 func (d dockers) status() func(context.Context) []api.HostStatus {

@@ -18,7 +18,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	registry := goleak.IgnoreAnyFunction("teal/deploy/docker/dockertest.startBound.func1") // a thread that must live on
+	goleak.VerifyTestMain(m, registry, goleak.Cleanup(func(code int) {
 		if binaryFolder != "" && os.RemoveAll(binaryFolder) != nil {
 			code = 1
 		}

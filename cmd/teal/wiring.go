@@ -108,6 +108,7 @@ func (w *wiring) begin(ctx context.Context) (err error) {
 		w.parts.start(ctx, "commit statuses", stopNotifier, reporter.Run)
 	}
 	w.parts.start(ctx, "controller", stopController, w.core.Run)
+	w.parts.start(ctx, "image updates", stopNotifier, w.openUpdater().Run)
 	w.parts.start(ctx, "API", 2*stopAPI, func(ctx context.Context) error {
 		return api.Serve(ctx, listener, handler, stopAPI, w.log)
 	})

@@ -54,15 +54,7 @@ func answered(err error) bool {
 func (e *Engine) askRegistry(ctx context.Context, ref name.Reference) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Registry)
 	defer cancel()
-	patience := &patienceTransport{next: remote.DefaultTransport}
-	options := []remote.Option{
-		remote.WithContext(ctx),
-		remote.WithAuthFromKeychain(e.auth),
-		remote.WithTransport(patience),
-		// The planner backs off by itself; here one try is one try.
-		remote.WithRetryBackoff(remote.Backoff{Steps: 1, Duration: time.Millisecond}),
-		remote.WithRetryStatusCodes(),
-	}
+	options, patience := e.registryOptions(ctx)
 	head, err := remote.Head(ref, options...)
 	if err == nil {
 		return head.Digest.String(), nil
@@ -75,6 +67,19 @@ func (e *Engine) askRegistry(ctx context.Context, ref name.Reference) (string, e
 		return "", patience.with(err)
 	}
 	return get.Digest.String(), nil
+}
+
+// registryOptions are those of every question to a registry.
+func (e *Engine) registryOptions(ctx context.Context) ([]remote.Option, *patienceTransport) {
+	patience := &patienceTransport{next: remote.DefaultTransport}
+	return []remote.Option{
+		remote.WithContext(ctx),
+		remote.WithAuthFromKeychain(e.auth),
+		remote.WithTransport(patience),
+		// Who asks backs off by itself; here one try is one try.
+		remote.WithRetryBackoff(remote.Backoff{Steps: 1, Duration: time.Millisecond}),
+		remote.WithRetryStatusCodes(),
+	}, patience
 }
 
 func (e *Engine) askThroughEngine(ctx context.Context, named reference.Named) (string, error) {

@@ -119,10 +119,20 @@ func (p *program) environment() ([]string, error) {
 		}
 	}
 	settings := [][2]string{
-		{"core.hooksPath", "/dev/null"}, {"core.symlinks", "false"}, {"core.fsmonitor", "false"}, {"core.askPass", ""},
-		{"credential.helper", ""}, {"protocol.version", "2"}, {"gc.auto", "0"}, {"maintenance.auto", "false"},
-		{"fetch.fsckObjects", "true"}, {"submodule.recurse", "false"}, {"fetch.recurseSubmodules", "false"},
-		{"http.followRedirects", "false"}, {"http.lowSpeedLimit", "1000"}, {"http.lowSpeedTime", "30"},
+		{"core.hooksPath", "/dev/null"},
+		{"core.symlinks", "false"},
+		{"core.fsmonitor", "false"},
+		{"core.askPass", ""},
+		{"credential.helper", ""},
+		{"protocol.version", "2"},
+		{"gc.auto", "0"},
+		{"maintenance.auto", "false"},
+		{"fetch.fsckObjects", "true"},
+		{"submodule.recurse", "false"},
+		{"fetch.recurseSubmodules", "false"},
+		{"http.followRedirects", "false"},
+		{"http.lowSpeedLimit", "1000"},
+		{"http.lowSpeedTime", "30"},
 	}
 	switch p.address.Scheme {
 	case "https":
