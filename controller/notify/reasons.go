@@ -22,5 +22,5 @@ var reasons = []reconcile.Reason{
 	"NothingMatches", "Untrusted", "SourceFailed", "SourceBack",
 	"RecordsUnwritable", "ImagesRemoved", "NotifyFailed", "NotifyBack",
 	"SourceUnreachable", "CredentialsRefused", "HostKeyRefused", "RepositoryMissing", "RefMissing", "HistoryRewritten",
-	"NothingMatches", "Untrusted", "SourceFailed", "SourceBack", "StatusFailed", "StatusBack", "ImageUpdatesFailed", "ImageUpdatesBack",
+	"NothingMatches", "Untrusted", "SourceFailed", "SourceBack", "StatusFailed", "StatusBack", "ImageUpdatesFailed", "ImageUpdatesBack", "OutsideWindow", "Frozen",
 }
