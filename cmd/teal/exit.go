@@ -87,7 +87,7 @@ func (p *program) classify(err error) *failure {
 
 func refusedCode(r api.Reason) int {
 	switch r {
-	case api.ReasonInvalid, api.ReasonUnknownApp, api.ReasonUnknownRollout, api.ReasonTooLarge, api.ReasonWatched:
+	case api.ReasonInvalid, api.ReasonUnknownApp, api.ReasonUnknownRollout, api.ReasonUnknownSource, api.ReasonTooLarge, api.ReasonWatched:
 		return exitBadInput
 	case api.ReasonTimeout:
 		return exitTimeout

@@ -137,7 +137,7 @@ func (h *host) teal(args ...string) string {
 }
 
 // until waits for a state of the app.
-func (h *host) until(what string, met func(reconcile.Status) bool) reconcile.Status {
+func (h *host) until(what string, met func(reconcile.Status) bool) {
 	h.t.Helper()
 	var last string
 	for begun := time.Now(); time.Since(begun) < 2*time.Minute; time.Sleep(10 * time.Millisecond) {
@@ -147,13 +147,12 @@ func (h *host) until(what string, met func(reconcile.Status) bool) reconcile.Sta
 			continue
 		}
 		if met(list.Apps[0]) {
-			return list.Apps[0]
+			return
 		}
 		text, err := json.Marshal(list.Apps[0])
 		last = fmt.Sprint(string(text), err)
 	}
 	h.t.Fatalf("not seen: %s; last: %s", what, last)
-	return reconcile.Status{}
 }
 
 // serves waits until one version alone has the traffic, on a colour.

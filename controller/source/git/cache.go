@@ -94,8 +94,7 @@ func (c *cache) pull(ctx context.Context, ref string, since time.Time) (string, 
 	if !since.IsZero() {
 		how[1] = "--shallow-since=@" + strconv.FormatInt(since.Unix(), 10)
 		err = c.fetch(ctx, ref, how...)
-		var own *commandError
-		if errors.As(err, &own) { // nothing of the history is that new, or the server cannot tell
+		if _, refused := errors.AsType[*commandError](err); refused { // nothing of the history is that new, or the server cannot tell
 			how[1], err = "--depth=1", nil
 			since = time.Time{}
 		}
@@ -139,7 +138,7 @@ func (c *cache) explain(err error) error {
 	if !errors.As(err, &own) {
 		return err
 	}
-	return &Fault{Reason: ReasonUnreachable, Message: fmt.Sprintf("fetch from %s: %s", c.program.address, strings.TrimPrefix(own.said, "fatal: ")), Err: err}
+	return &FollowError{Reason: ReasonUnreachable, Message: fmt.Sprintf("fetch from %s: %s", c.program.address, strings.TrimPrefix(own.said, "fatal: ")), Err: err}
 }
 
 func (c *cache) object(id string) (kind, []byte, error) {
@@ -184,7 +183,7 @@ type catFile struct {
 	in     io.WriteCloser
 	out    *bufio.Reader
 	cancel context.CancelFunc
-	ended  chan error
+	ended  chan struct{}
 }
 
 // read starts a process that reads what is there and nothing else.
@@ -204,7 +203,7 @@ func (c *cache) read() (*catFile, error) {
 		cancel()
 		return nil, fmt.Errorf("read objects: %w", err)
 	}
-	f := &catFile{cmd: cmd, in: in, out: bufio.NewReader(out), cancel: cancel, ended: make(chan error, 1)}
+	f := &catFile{cmd: cmd, in: in, out: bufio.NewReader(out), cancel: cancel, ended: make(chan struct{})}
 	begun := make(chan error)
 	go func() {
 		runtime.LockOSThread() // see [program.run]
@@ -214,7 +213,8 @@ func (c *cache) read() (*catFile, error) {
 			return
 		}
 		begun <- nil
-		f.ended <- cmd.Wait()
+		defer close(f.ended)
+		_ = cmd.Wait() // it is killed
 	}()
 	if err := <-begun; err != nil {
 		cancel()
@@ -256,7 +256,7 @@ func (f *catFile) ask(id string) (kind, []byte, error) {
 // close ends the process and waits for it.
 func (f *catFile) close() error {
 	f.cancel() // it is killed, and its end says nothing else
-	_ = <-f.ended
+	<-f.ended
 	if err := f.in.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("end reading: %w", err)
 	}

@@ -63,7 +63,7 @@ func (p *program) run(ctx context.Context, o order) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case limited.Err() != nil:
-		return &Fault{Reason: ReasonUnreachable, Message: fmt.Sprintf("git %s of %s did not end within %s", o.args[0], p.address, p.limit), Err: err}
+		return &FollowError{Reason: ReasonUnreachable, Message: fmt.Sprintf("git %s of %s did not end within %s", o.args[0], p.address, p.limit), Err: err}
 	}
 	return &commandError{verb: o.args[0], said: cleaned(said.String()), err: err}
 }

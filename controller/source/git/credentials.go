@@ -46,7 +46,7 @@ func (c Credentials) basic() (user, secret string, err error) {
 		user = "git"
 	}
 	if secret, err = readSecret(file); err != nil {
-		return "", "", &Fault{Reason: ReasonCredentials, Message: err.Error(), Err: err}
+		return "", "", &FollowError{Reason: ReasonCredentials, Message: err.Error(), Err: err}
 	}
 	return user, secret, nil
 }

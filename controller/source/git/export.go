@@ -119,7 +119,7 @@ func (s *snapshot) fetchMissing(ctx context.Context, need map[string]entry) erro
 }
 
 // write writes one file. Its folders are made inside the export and nowhere else.
-func (s *snapshot) write(name string, e entry) error {
+func (s *snapshot) write(name string, e entry) (err error) {
 	what, content, err := s.clone.object(e.id)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
@@ -134,7 +134,7 @@ func (s *snapshot) write(name string, e entry) error {
 	if err != nil {
 		return fmt.Errorf("open the export: %w", err)
 	}
-	defer root.Close()
+	defer func() { err = errors.Join(err, root.Close()) }()
 	at := filepath.FromSlash(name)
 	if err := root.MkdirAll(filepath.Dir(at), 0o700); err != nil {
 		return fmt.Errorf("export %s: %w", name, err)

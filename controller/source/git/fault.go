@@ -21,8 +21,8 @@ const (
 	ReasonLocal        reconcile.Reason = "SourceFailed"       // this machine did not do its part
 )
 
-// Fault is why a source cannot be followed now.
-type Fault struct {
+// FollowError is why a source cannot be followed now.
+type FollowError struct {
 	Reason  reconcile.Reason
 	Message string // one clause
 	Hint    string // what to type or look at next
@@ -30,7 +30,7 @@ type Fault struct {
 }
 
 // Error returns message and hint.
-func (f *Fault) Error() string {
+func (f *FollowError) Error() string {
 	if f.Hint == "" {
 		return f.Message
 	}
@@ -38,19 +38,19 @@ func (f *Fault) Error() string {
 }
 
 // Unwrap returns the cause.
-func (f *Fault) Unwrap() error { return f.Err }
+func (f *FollowError) Unwrap() error { return f.Err }
 
 // faultOf makes any error a fault.
-func faultOf(err error) *Fault {
-	if f, ok := errors.AsType[*Fault](err); ok {
+func faultOf(err error) *FollowError {
+	if f, ok := errors.AsType[*FollowError](err); ok {
 		return f
 	}
-	return &Fault{Reason: ReasonLocal, Message: err.Error(), Err: err}
+	return &FollowError{Reason: ReasonLocal, Message: err.Error(), Err: err}
 }
 
 // unreachable says that a server did not do its part.
-func unreachable(err error) *Fault {
-	return &Fault{Reason: ReasonUnreachable, Message: cleaned(err.Error()), Err: err}
+func unreachable(err error) *FollowError {
+	return &FollowError{Reason: ReasonUnreachable, Message: cleaned(err.Error()), Err: err}
 }
 
 // plain takes out of an error of the network what differs from one try to the

@@ -60,8 +60,8 @@ func TestCredentialsThatAreNotGoodAreOneFault(t *testing.T) {
 
 func TestFailuresBackOff(t *testing.T) {
 	s := &Source{opts: Options{Interval: time.Second, Next: func(t time.Time) time.Time { return t.Add(time.Second) }}}
-	wait := func(f *Fault) time.Duration { return time.Until(s.schedule(f)).Round(time.Second) }
-	wrong := &Fault{Reason: ReasonCredentials}
+	wait := func(f *FollowError) time.Duration { return time.Until(s.schedule(f)).Round(time.Second) }
+	wrong := &FollowError{Reason: ReasonCredentials}
 	var got []time.Duration
 	for range 12 {
 		got = append(got, wait(wrong))
@@ -69,7 +69,7 @@ func TestFailuresBackOff(t *testing.T) {
 	if got[0] != time.Second || got[3] != 8*time.Second || got[11] != longestCredential {
 		t.Errorf("waits %v", got)
 	}
-	if d := wait(&Fault{Reason: ReasonUnreachable}); d != longestWait {
+	if d := wait(&FollowError{Reason: ReasonUnreachable}); d != longestWait {
 		t.Errorf("an unreachable server is tried after %s", d)
 	}
 	if d := wait(nil); d != time.Second {

@@ -106,7 +106,7 @@ func (h *httpServer) advert(ctx context.Context) (advertised, error) {
 	}
 	defer res.Body.Close()
 	if kind := res.Header.Get("Content-Type"); kind != "application/x-git-upload-pack-advertisement" {
-		return advertised{}, &Fault{
+		return advertised{}, &FollowError{
 			Reason: ReasonNoRepository, Message: fmt.Sprintf("%s answers, but not as a git server does (%s)", h.base, cleaned(kind)),
 			Hint: "is the URL the one that git clone takes?",
 		}
@@ -157,8 +157,8 @@ func (h *httpServer) do(ctx context.Context, method, path, body string) (*http.R
 }
 
 // refusal puts an answer that is no success into words that help.
-func (h *httpServer) refusal(res *http.Response, shown bool) *Fault {
-	f := &Fault{Reason: ReasonUnreachable, Message: fmt.Sprintf("%s answers %s", h.base, cleaned(res.Status))}
+func (h *httpServer) refusal(res *http.Response, shown bool) *FollowError {
+	f := &FollowError{Reason: ReasonUnreachable, Message: fmt.Sprintf("%s answers %s", h.base, cleaned(res.Status))}
 	switch code := res.StatusCode; {
 	case (code == http.StatusUnauthorized || code == http.StatusForbidden) && !shown:
 		f.Reason, f.Hint = ReasonCredentials, "it wants credentials: token_file, or username and password_file"
@@ -182,7 +182,7 @@ func (h *httpServer) moved(res *http.Response) string {
 	return cleaned(strings.TrimSuffix(to.String(), "/info/refs"))
 }
 
-func (h *httpServer) explain(ctx context.Context, err error) *Fault {
+func (h *httpServer) explain(ctx context.Context, err error) *FollowError {
 	f := unreachable(fmt.Errorf("reach %s: %w", h.base, cut(plain(err))))
 	var unknown x509.UnknownAuthorityError
 	switch {

@@ -17,7 +17,7 @@ import (
 
 // look asks what the ref is and takes in what is new. The fault is why the source
 // cannot be followed now; it was emitted.
-func (s *Source) look(ctx context.Context, emit func(source.Update), forced bool) *Fault {
+func (s *Source) look(ctx context.Context, emit func(source.Update), forced bool) *FollowError {
 	ref, err := s.ask(ctx)
 	if err == nil {
 		err = s.follow(ctx, emit, ref, forced)
@@ -43,7 +43,7 @@ func (s *Source) ask(ctx context.Context) (Ref, error) {
 		return Ref{}, err
 	}
 	ref, err := s.opts.Follow.choose(refs)
-	var f *Fault
+	var f *FollowError
 	if errors.As(err, &f) && s.comparable() {
 		f.Message += fmt.Sprintf(" any more; commit %s of %s goes on", short(s.kept.Commit), s.kept.Ref)
 	}
@@ -73,7 +73,7 @@ func (s *Source) follow(ctx context.Context, emit func(source.Update), ref Ref, 
 
 // remember keeps why a commit is refused, so that it is not fetched again and
 // again.
-func (s *Source) remember(ref Ref, f *Fault) {
+func (s *Source) remember(ref Ref, f *FollowError) {
 	if slices.Contains([]reconcile.Reason{ReasonRewritten, ReasonUntrusted, ReasonNothing, ReasonRefGone}, f.Reason) {
 		s.refused = refusal{object: ref.Object, fault: f, until: time.Now().Add(rethink)}
 	}
@@ -177,7 +177,7 @@ func (s *Source) lineage(ctx context.Context, ref Ref, c Commit) (notice string,
 	if s.opts.Follow.downgrades(s.kept.Ref, ref.Name) {
 		reason = ReasonRefGone
 	}
-	return "", &Fault{
+	return "", &FollowError{
 		Reason: reason, Message: fmt.Sprintf("%s; commit %s goes on", what, short(s.kept.Commit)),
 		Hint: "if that was meant: follow_rewrites: true, or push a commit that follows from it",
 	}
@@ -219,7 +219,7 @@ func (s *Source) verified(ctx context.Context, c Commit, signed Signed) (string,
 	}
 	signer, err := s.opts.Verify(ctx, signed)
 	if err != nil {
-		return "", &Fault{
+		return "", &FollowError{
 			Reason: ReasonUntrusted, Err: err, Message: fmt.Sprintf("commit %s by %s is not trusted: %v", short(c.ID), c.Author, err),
 			Hint: "nothing of it is used",
 		}

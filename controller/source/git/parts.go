@@ -63,7 +63,7 @@ func (s *snapshot) parts(paths []string) ([]part, error) {
 			}
 		}
 		if !some {
-			return nil, &Fault{
+			return nil, &FollowError{
 				Reason: ReasonNothing, Message: fmt.Sprintf("path %s matches no Compose file in commit %s", p, short(s.commit.ID)),
 				Hint: "nothing is changed by that, and nothing removed",
 			}
@@ -127,7 +127,7 @@ func (s *snapshot) partAt(name string, loose bool) (part, bool, error) {
 	case e.isTree():
 		return s.folderPart(name)
 	case !e.isFile():
-		return part{}, false, &Fault{Reason: ReasonNothing, Message: fmt.Sprintf("%s is %s, which is not followed", name, e.words())}
+		return part{}, false, &FollowError{Reason: ReasonNothing, Message: fmt.Sprintf("%s is %s, which is not followed", name, e.words())}
 	}
 	base := path.Base(name)
 	ext := path.Ext(base)
@@ -152,7 +152,7 @@ func (s *snapshot) folderPart(dir string) (part, bool, error) {
 			return s.withOverride(name)
 		}
 		if ok {
-			return part{}, false, &Fault{Reason: ReasonNothing, Message: fmt.Sprintf("%s is %s, which is not followed", name, e.words())}
+			return part{}, false, &FollowError{Reason: ReasonNothing, Message: fmt.Sprintf("%s is %s, which is not followed", name, e.words())}
 		}
 	}
 	return part{}, false, nil

@@ -87,9 +87,9 @@ func (f Follow) choose(refs []Ref) (Ref, error) {
 		return r, nil
 	}
 	if want == "HEAD" {
-		return Ref{}, &Fault{Reason: ReasonRefGone, Message: "the repository has no commit yet, or no default branch", Hint: "push one, or name a branch"}
+		return Ref{}, &FollowError{Reason: ReasonRefGone, Message: "the repository has no commit yet, or no default branch", Hint: "push one, or name a branch"}
 	}
-	return Ref{}, &Fault{Reason: ReasonRefGone, Message: "the repository has no " + f.String(), Hint: "push it, or name another one"}
+	return Ref{}, &FollowError{Reason: ReasonRefGone, Message: "the repository has no " + f.String(), Hint: "push it, or name another one"}
 }
 
 // newest picks the highest version of the range. Tags that are no versions are
@@ -112,7 +112,7 @@ func (f Follow) newest(refs []Ref) (Ref, error) {
 		}
 	}
 	if version == nil {
-		return Ref{}, &Fault{Reason: ReasonRefGone, Message: "the repository has no tag that is a version of the range " + f.Tags}
+		return Ref{}, &FollowError{Reason: ReasonRefGone, Message: "the repository has no tag that is a version of the range " + f.Tags}
 	}
 	return best, nil
 }
@@ -142,7 +142,7 @@ func (l *localServer) refs(ctx context.Context, prefixes []string) ([]Ref, error
 	var out bytes.Buffer
 	if err := l.program.run(ctx, order{args: args, output: &out}); err != nil {
 		if own, ok := errors.AsType[*commandError](err); ok {
-			return nil, &Fault{Reason: ReasonNoRepository, Message: cleaned(own.said), Err: err}
+			return nil, &FollowError{Reason: ReasonNoRepository, Message: cleaned(own.said), Err: err}
 		}
 		return nil, err
 	}

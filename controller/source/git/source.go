@@ -121,7 +121,7 @@ type Source struct {
 // refusal is a commit that is not followed, and why.
 type refusal struct {
 	object string
-	fault  *Fault
+	fault  *FollowError
 	until  time.Time
 }
 
@@ -331,7 +331,7 @@ const (
 )
 
 // schedule returns when to look again after a look that ended with fault.
-func (s *Source) schedule(fault *Fault) time.Time {
+func (s *Source) schedule(fault *FollowError) time.Time {
 	now := time.Now()
 	next := s.opts.Next(now)
 	if fault == nil {

@@ -53,7 +53,7 @@ func (s *sshServer) over(ctx context.Context, client *ssh.Client, prefixes []str
 	stop := context.AfterFunc(ctx, func() { s.line.drop(client) })
 	refs, err := s.ask(client, prefixes)
 	stop()
-	var f *Fault
+	var f *FollowError
 	switch {
 	case err == nil:
 		return refs, nil
@@ -71,7 +71,7 @@ func (s *sshServer) ask(client *ssh.Client, prefixes []string) ([]Ref, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a session: %w", err)
 	}
-	defer session.Close()
+	defer func() { _ = session.Close() }() // io.EOF when the other side was first
 	// A server that does not accept the variable speaks an older version.
 	_ = session.Setenv("GIT_PROTOCOL", "version=2")
 	in, err := session.StdinPipe()
@@ -92,7 +92,7 @@ func (s *sshServer) ask(client *ssh.Client, prefixes []string) ([]Ref, error) {
 		return refs, nil
 	}
 	if ended := session.Wait(); ended != nil && said.String() != "" {
-		return nil, &Fault{Reason: ReasonNoRepository, Message: s.address.String() + ": " + cleaned(said.String()), Err: err}
+		return nil, &FollowError{Reason: ReasonNoRepository, Message: s.address.String() + ": " + cleaned(said.String()), Err: err}
 	}
 	return nil, err
 }
@@ -142,7 +142,7 @@ func (s *sshServer) dial(ctx context.Context) (*ssh.Client, error) {
 	case ctx.Err() != nil:
 		return nil, unreachable(fmt.Errorf("%s did not answer in time", s.address))
 	case check.accepted:
-		return nil, &Fault{
+		return nil, &FollowError{
 			Reason: ReasonCredentials, Err: err,
 			Message: fmt.Sprintf("%s does not let the key of %s in", s.address, s.credentials.Identity),
 			Hint:    "add its public half there, as a deploy key that may read",
@@ -163,11 +163,11 @@ func (s *sshServer) host() string {
 func (s *sshServer) config() (*ssh.ClientConfig, *hostCheck, error) {
 	signer, err := s.signer()
 	if err != nil {
-		return nil, nil, &Fault{Reason: ReasonCredentials, Message: err.Error(), Err: err}
+		return nil, nil, &FollowError{Reason: ReasonCredentials, Message: err.Error(), Err: err}
 	}
 	known, err := s.credentials.knownHosts()
 	if err != nil {
-		return nil, nil, &Fault{Reason: ReasonHostKey, Message: err.Error(), Err: err}
+		return nil, nil, &FollowError{Reason: ReasonHostKey, Message: err.Error(), Err: err}
 	}
 	check := &hostCheck{known: known, file: s.credentials.knownHostsFiles()[0]}
 	return &ssh.ClientConfig{
@@ -226,7 +226,7 @@ type hostCheck struct {
 	known    ssh.HostKeyCallback
 	file     string
 	accepted bool
-	refused  *Fault
+	refused  *FollowError
 }
 
 func (h *hostCheck) key(address string, remote net.Addr, key ssh.PublicKey) error {
@@ -236,7 +236,7 @@ func (h *hostCheck) key(address string, remote net.Addr, key ssh.PublicKey) erro
 		return nil
 	}
 	host, print := knownhosts.Normalize(address), ssh.FingerprintSHA256(key)
-	h.refused = &Fault{Reason: ReasonHostKey, Err: err, Message: fmt.Sprintf("the host key of %s is revoked or cannot be checked: %v", host, err)}
+	h.refused = &FollowError{Reason: ReasonHostKey, Err: err, Message: fmt.Sprintf("the host key of %s is revoked or cannot be checked: %v", host, err)}
 	if mismatch, ok := errors.AsType[*knownhosts.KeyError](err); ok {
 		h.refused.Message = fmt.Sprintf("THE HOST KEY OF %s HAS CHANGED to %s: somebody may be in between, or the server was installed anew", host, print)
 		if len(mismatch.Want) == 0 {
