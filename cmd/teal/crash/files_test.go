@@ -55,6 +55,7 @@ var known = map[string]string{
 	"controller/api/server.go Listen":           "the socket is made anew at every start",
 	"controller/api/server.go bind":             "the socket is made anew at every start",
 	"controller/api/server.go Close":            "the socket is made anew at every start",
+	"deploy/docker/login.go password":           "a file is read",
 	"deploy/proxy/nginx/local.go write":         "nginx.Write",
 	"deploy/proxy/nginx/local.go anew":          "nginx.Write",
 	"deploy/proxy/nginx/local.go touch":         "nginx.Write",

@@ -137,8 +137,8 @@ func TestShapes(t *testing.T) {
 		},
 		{
 			"keys that are not honoured stay as comments",
-			head + "  was_blue:\n    image: was:1\n    ports: ['8080:80']\n  was_green:\n    image: was:1\n    build:\n      context: .\n\n      args: {A: b}\n    networks: [back]\n    ports: ['8081:80']\nnetworks:\n  back:\n    attachable: true\n    driver: bridge\nsecrets:\n  s: {file: x}\n",
-			[]string{"    # not carried over: Teal runs images and builds none; build and push it, then write image\n    # build:\n    #   context: .\n    #\n    #   args: {A: b}\n    networks", "    # attachable: true", "# secrets:\n#   s: {file: x}\n"},
+			head + "  was_blue:\n    image: was:1\n    ports: ['8080:80']\n  was_green:\n    image: was:1\n    build:\n      context: .\n\n      args: {A: b}\n    networks: [back]\n    ports: ['8081:80']\nnetworks:\n  back:\n    attachable: true\n    driver: bridge\nconfigs:\n  s: {file: x}\n",
+			[]string{"    # not carried over: Teal runs images and builds none; build and push it, then write image\n    # build:\n    #   context: .\n    #\n    #   args: {A: b}\n    networks", "    # attachable: true", "# configs:\n#   s: {file: x}\n"},
 			nil,
 		},
 		{
