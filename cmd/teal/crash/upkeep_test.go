@@ -65,6 +65,10 @@ func upkeep() []*scenario {
 			act: []step{teals("down", "--yes", "PROJECTsent"), settled("sent", false)}, ends: []string{"stable v1 weight 100"},
 		},
 		{
+			name: "a project leaves a repository", base: v("v1"), before: []step{halts, pulls("one", "two"), settled("one", true), settled("two", true)},
+			act: []step{leaves("two")}, ends: []string{"stable v1 weight 100", "source valid: true"},
+		},
+		{
 			name: "all is taken off", base: &needs, quiet: true, before: []step{halts},
 			act: []step{takesOff},
 		},
