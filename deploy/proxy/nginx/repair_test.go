@@ -137,6 +137,33 @@ func TestConfigurationChangedByHand(t *testing.T) {
 	}
 }
 
+// A table is made from the one that was read back, with another app's route
+// changed. What the read back did not know of the rest, goes on as it was.
+func TestAnotherAppsChangeKeepsWhatServes(t *testing.T) {
+	servers, _ := testServers(t)
+	r := startNginx(t, Options{Servers: servers})
+	blue, green := app(t, "blue"), app(t, "green")
+	other := shopRoute(green, green, 0)
+	other.App.Service, other.Path = "other", "/other"
+	must(t, r.apply(1, shopRoute(blue, green, 0), other))
+	path := filepath.Join(r.dir, "teal", "current", httpFile)
+	content, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, append([]byte("# mine\n"), content...), 0o644))
+	got := r.route()
+	if len(got.Backends) != 2 || len(got.Backends[0].Targets) != 0 {
+		t.Fatalf("read back as %+v, want no targets", got.Backends)
+	}
+	must(t, r.apply(2, got))
+	if served := getFrom(t, servers.Listen[0]); served != "blue" {
+		t.Errorf("after the other app left, %q serves", served)
+	}
+	must(t, r.apply(3, shopRoute(blue, green, 0)))
+	if got := r.route(); len(got.Backends[0].Targets) != 1 || got.Backends[0].Targets[0] != blue {
+		t.Errorf("read back as %+v", got.Backends)
+	}
+}
+
 // A snippet of the operator that nginx does not understand: its own words come
 // back, and what served goes on.
 func TestBrokenSnippet(t *testing.T) {

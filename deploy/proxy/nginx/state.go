@@ -101,12 +101,16 @@ func (s *state) after(t reconcile.Table) *state {
 	return next
 }
 
+// take makes b what the slot has. Where the configuration was not Teal's own, a
+// read back names no targets, and neither does a table made from it for another
+// app's sake: the revision keeps those that it had.
 func (s *slot) take(b reconcile.Backend) {
+	known := s.Revision == b.Revision && len(s.Targets) > 0
 	if s.Revision != "" && s.Revision != b.Revision {
 		s.Before = s.Revision
 	}
 	s.Revision = b.Revision
-	if len(b.Targets) > 0 || b.Weight > 0 {
+	if len(b.Targets) > 0 || b.Weight > 0 && !known {
 		s.Targets = slices.Clone(b.Targets)
 	}
 }
