@@ -5,7 +5,7 @@
 //
 //   - Only age identities decrypt, and only those of the named files. Nothing is
 //     asked of a network: no key service, whatever an encrypted file names.
-//   - An identity that nobody but its owner may read, or it is refused.
+//   - An identity that others may read is refused.
 //   - Identities are read anew for every file, so one that was replaced works at
 //     once. They are given to sops in memory, not on a disk or in an argument.
 //   - Errors name keys by their public part, and nothing of a plain text.
